@@ -1,0 +1,2 @@
+// Package mime reads any mail ever sent and writes mail that everything reads.
+package mime
