@@ -1,0 +1,328 @@
+package mime
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// A wordToken is a split encoded-word: =?charset?encoding?text?= (RFC 2047 §2).
+type wordToken struct {
+	charset []byte // with the language of RFC 2231 §5, if there is one
+	text    []byte
+	q       bool // Q encoding; otherwise B
+	size    int  // octets of the whole word
+}
+
+// scanWord reads the encoded-word that b begins with. It takes what is written
+// rather than what should be: spaces and folds inside the text, a "?" in Q
+// text, words longer than 75 octets. next is where the nearest "?=" lies at or
+// after b's start, from an earlier call, or -1; remembering it keeps a header
+// full of "=?" linear.
+func (d *wordDecoder) scanWord(s []byte, at int) (w wordToken, ok bool) {
+	b := s[at:]
+	if len(b) < 8 || b[0] != '=' || b[1] != '?' {
+		return w, false
+	}
+	n := 2
+	for n < len(b) && n <= 2+maxCharsetLabel && b[n] > ' ' && b[n] != '?' && b[n] != '=' {
+		n++
+	}
+	if n+2 >= len(b) || n == 2 || b[n] != '?' || b[n+2] != '?' {
+		return w, false
+	}
+	w.charset = b[2:n]
+	switch b[n+1] {
+	case 'Q', 'q':
+		w.q = true
+	case 'B', 'b':
+	default:
+		return w, false
+	}
+	n += 3
+	end := d.closing(s, at+n) - at
+	if end < n {
+		return w, false
+	}
+	w.text = b[n:end]
+	// A word that never ended does not swallow the next one.
+	if bytes.Contains(w.text, wordStart) {
+		return w, false
+	}
+	w.size = end + 2
+	return w, true
+}
+
+var wordStart, wordEnd = []byte("=?"), []byte("?=")
+
+// closing finds the first "?=" at or after at, and remembers it.
+func (d *wordDecoder) closing(s []byte, at int) int {
+	if d.end >= at {
+		return d.end
+	}
+	if d.end == noClosing {
+		return -1
+	}
+	i := bytes.Index(s[at:], wordEnd)
+	if i < 0 {
+		d.end = noClosing
+		return -1
+	}
+	d.end = at + i
+	return d.end
+}
+
+const noClosing = -2
+
+// A wordDecoder decodes the encoded-words of one text (RFC 2047). The octets
+// of adjacent words with one charset are joined before they are decoded, since
+// senders cut multi-octet characters in two.
+type wordDecoder struct {
+	dst     []byte
+	pending []byte    // decoded octets of the words seen since the last flush
+	label   []byte    // their charset
+	last    wordToken // the last of them, to join base64 cut inside a group
+	end     int       // the next "?=", or noClosing
+	flaws   wordFlaws
+	glue    bool // put no space where a word touches the text before it
+}
+
+// wordFlaws are what went wrong, for the defects of a header value.
+type wordFlaws uint8
+
+const (
+	flawWord    wordFlaws = 1 << iota // a word that could not be decoded cleanly
+	flawCharset                       // an unknown charset, or octets it does not have
+	flawControl                       // a control character, replaced by a space
+	flawSplit                         // a character cut in two by adjacent words
+	flaw8bit                          // octets above 0x7F outside of words
+)
+
+// decode appends the decoded form of s, an unfolded or folded header text, to
+// d.dst. Line breaks of folds vanish, control characters become spaces.
+func (d *wordDecoder) decode(s []byte) {
+	d.end = -1
+	start := 0 // of the literal text not yet written
+	for i := 0; ; {
+		k := bytes.Index(s[i:], wordStart)
+		if k < 0 {
+			break
+		}
+		i += k
+		w, ok := d.scanWord(s, i)
+		if !ok {
+			if d.end == noClosing {
+				break
+			}
+			i += 2
+			continue
+		}
+		gap := s[start:i]
+		if d.label == nil || !isSpaces(gap) { // RFC 2047 §6.2: spaces between words vanish
+			d.flush()
+			d.literal(gap)
+			d.separate(gap)
+		}
+		d.word(w)
+		i += w.size
+		start = i
+	}
+	d.flush()
+	d.literal(s[start:])
+}
+
+// separate puts the white space that RFC 2047 §5 (1) demands where a gateway
+// glued a tag such as "[SPAM]" to a word.
+func (d *wordDecoder) separate(gap []byte) {
+	if n := len(gap); n > 0 && gap[n-1] == ']' && !d.glue {
+		d.dst = append(d.dst, ' ')
+	}
+}
+
+// word adds one word to the pending ones, after writing those of another
+// charset.
+func (d *wordDecoder) word(w wordToken) {
+	if d.label != nil && !bytes.EqualFold(d.label, w.charset) {
+		d.flush()
+	}
+	before := len(d.pending)
+	joined := d.label != nil
+	if w.q {
+		d.pending = d.appendQ(d.pending, w.text)
+	} else {
+		d.pending = d.appendB(d.pending, w.text)
+	}
+	if joined && before > 0 && before < len(d.pending) && !utf8.RuneStart(d.pending[before]) {
+		d.flaws |= flawSplit
+	}
+	d.label, d.last = w.charset, w
+}
+
+// appendB decodes B text. A group of four cut in two by the end of a word is
+// joined with the start of the next one.
+func (d *wordDecoder) appendB(dst, text []byte) []byte {
+	var dec base64Decoder
+	if rest := cutGroup(d.last.text); d.label != nil && !d.last.q && len(rest) > 0 {
+		// The octets of the cut group are written already as far as they
+		// were complete: take them back and decode the group whole.
+		if n := len(rest) * 6 / 8; len(dst) >= n {
+			dst = dst[:len(dst)-n]
+			dst = dec.append(dst, rest)
+		}
+	}
+	dst = dec.append(dst, text)
+	dst = dec.finish(dst, nil)
+	if dec.damage != (damage{}) && dec.damage.code != B64Padding {
+		d.flaws |= flawWord
+	}
+	return dst
+}
+
+// cutGroup returns the last characters of base64 text that do not fill a group
+// of four, and nothing where padding ends the text.
+func cutGroup(text []byte) []byte {
+	n := 0
+	for _, c := range text {
+		if c == '=' {
+			return nil
+		}
+		if base64Value[c] <= 63 {
+			n++
+		}
+	}
+	if n %= 4; n < 2 || n > len(text) {
+		return nil
+	}
+	return text[len(text)-n:]
+}
+
+// appendQ decodes Q text (RFC 2047 §4.2).
+func (d *wordDecoder) appendQ(dst, text []byte) []byte {
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case c == '_':
+			c = ' '
+		case c == '\r', c == '\n': // a fold inside a word
+			continue
+		case c == '=':
+			if v, ok := unhex2(text, i+1); ok {
+				c = v
+				i += 2
+			} else {
+				d.flaws |= flawWord
+			}
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// flush decodes the pending octets by their charset.
+func (d *wordDecoder) flush() {
+	if d.label == nil {
+		return
+	}
+	start := len(d.dst)
+	cs := lookupCharset(d.label)
+	var ok bool
+	d.dst, ok = decodeCharset(d.dst, cs, d.pending)
+	if !ok {
+		d.flaws |= flawCharset
+	}
+	d.clean(start)
+	d.pending, d.label = d.pending[:0], nil
+}
+
+// literal writes text that is no encoded-word, without the line breaks of
+// folds; octets that are not UTF-8 are read as windows-1252.
+func (d *wordDecoder) literal(s []byte) {
+	if len(s) == 0 {
+		return
+	}
+	start := len(d.dst)
+	for len(s) > 0 {
+		n := bytes.IndexByte(s, '\n')
+		line := s
+		if n >= 0 {
+			line, s = trimCR(s[:n]), s[n+1:]
+		} else {
+			s = nil
+		}
+		d.literalLine(line)
+	}
+	d.clean(start)
+}
+
+func (d *wordDecoder) literalLine(line []byte) {
+	if isASCII(line) {
+		d.dst = append(d.dst, line...)
+		return
+	}
+	d.flaws |= flaw8bit
+	if utf8.Valid(line) { // RFC 6532 §3.2
+		d.dst = append(d.dst, line...)
+		return
+	}
+	d.dst = appendLatin(d.dst, line)
+}
+
+// clean replaces control characters by spaces in what was written since start.
+func (d *wordDecoder) clean(start int) {
+	if n, changed := cleanControls(d.dst[start:]); changed {
+		d.dst = d.dst[:start+n]
+		d.flaws |= flawControl
+	}
+}
+
+// cleanControls replaces, in place, what could end a line or a string where
+// the text is shown or sent on: C0, DEL, C1 and the Unicode line separators.
+// It returns the new length. A TAB becomes a space silently.
+func cleanControls(b []byte) (n int, changed bool) {
+	i := 0
+	for i < len(b) && b[i] >= ' ' && b[i] < 0x7F {
+		i++
+	}
+	n = i
+	for i < len(b) {
+		size := 1
+		switch c := b[i]; {
+		case c == '\t':
+			b[i] = ' '
+		case c < ' ' || c == 0x7F:
+			b[i], changed = ' ', true
+		case c == 0xC2 && i+1 < len(b) && b[i+1] < 0xA0:
+			i++
+			b[i], changed = ' ', true
+		case c == 0xE2 && i+2 < len(b) && b[i+1] == 0x80 && (b[i+2] == 0xA8 || b[i+2] == 0xA9):
+			i += 2
+			b[i], changed = ' ', true
+		case c >= utf8.RuneSelf:
+			_, size = utf8.DecodeRune(b[i:])
+		}
+		n += copy(b[n:], b[i:i+size])
+		i += size
+	}
+	return n, changed
+}
+
+// decodeText decodes a header text: what Text and Subject give.
+func decodeText(s []byte) (string, wordFlaws) {
+	s = trimSpace(s)
+	if plainText(s) {
+		return string(s), 0
+	}
+	d := wordDecoder{dst: make([]byte, 0, len(s)+16)}
+	d.decode(s)
+	return ownedString(d.dst), d.flaws
+}
+
+// plainText reports whether s is its own decoded form: printable ASCII without
+// the start of an encoded-word.
+func plainText(s []byte) bool {
+	for i, c := range s {
+		if c < ' ' || c >= 0x7F || c == '=' && i+1 < len(s) && s[i+1] == '?' {
+			return false
+		}
+	}
+	return true
+}
