@@ -1,0 +1,14 @@
+//go:build !unix
+
+package wire
+
+import (
+	"net"
+	"syscall"
+)
+
+func rawConn(net.Conn) syscall.RawConn { return nil }
+
+func (r *Reader) readRaw() (int, error) { return 0, nil }
+
+func (r *Reader) tryRead(uintptr) bool { return true }
