@@ -1,0 +1,347 @@
+package dns
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// udpSize is the largest UDP answer we ask for: what passes every path unbroken
+// in IPv6 with its headers taken off.
+const udpSize = 1232
+
+// errForeign marks a message that does not answer our question. Over UDP anyone
+// may send one, so it is passed over and the wait goes on: RFC 5452 §9.1.
+var errForeign = errors.New("answer to another question")
+
+// question is one query as it goes on the wire.
+type question struct {
+	id   uint16
+	name string // folded
+	typ  Type
+	edns bool
+	ad   bool // ask for the AD bit without asking for signatures: RFC 6840 §5.7
+}
+
+// pack writes the query with two octets in front for the length that TCP wants
+// (RFC 1035 §4.2.2).
+func (q question) pack() ([]byte, error) {
+	name, err := wireName(q.name)
+	if err != nil {
+		return nil, err
+	}
+	b := dnsmessage.NewBuilder(make([]byte, 2, 96), dnsmessage.Header{ID: q.id, RecursionDesired: true, AuthenticData: q.ad})
+	steps := []func() error{
+		b.StartQuestions,
+		func() error {
+			return b.Question(dnsmessage.Question{Name: name, Type: dnsmessage.Type(q.typ), Class: dnsmessage.ClassINET})
+		},
+	}
+	if q.edns {
+		var h dnsmessage.ResourceHeader
+		steps = append(steps, b.StartAdditionals,
+			func() error { return h.SetEDNS0(udpSize, dnsmessage.RCodeSuccess, false) },
+			func() error { return b.OPTResource(h, dnsmessage.OPTResource{}) })
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, ErrName
+		}
+	}
+	msg, err := b.Finish()
+	if err != nil {
+		return nil, ErrName
+	}
+	n := len(msg) - 2
+	msg[0], msg[1] = byte(n>>8), byte(n)
+	return msg, nil
+}
+
+func wireName(name string) (dnsmessage.Name, error) {
+	if err := CheckName(name); err != nil {
+		return dnsmessage.Name{}, err
+	}
+	if name != "." {
+		name += "."
+	}
+	return dnsmessage.NewName(name)
+}
+
+// reply is an answer and what the client has to know beside it.
+type reply struct {
+	Answer
+	truncated bool
+	open      bool // the chain of CNAMEs leads out of the message
+}
+
+// record is one resource record before we know whether it is of use.
+type record struct {
+	RR
+	owner string
+}
+
+// parse reads msg as the answer to q. It returns errForeign if it answers
+// something else, an *Error with the server's code, or one of ErrMalformed,
+// ErrLame and ErrLoop.
+func (q question) parse(msg []byte) (reply, error) {
+	var p dnsmessage.Parser
+	h, err := p.Start(msg)
+	if err != nil || h.ID != q.id || !h.Response || h.OpCode != 0 {
+		return reply{}, errForeign
+	}
+	if err := q.match(&p, RCode(h.RCode)); err != nil {
+		return reply{}, err
+	}
+	if h.Truncated {
+		return reply{truncated: true}, nil
+	}
+	if rc := RCode(h.RCode); rc != NoError && rc != NXDomain {
+		return reply{}, &Error{RCode: rc}
+	}
+	records, err := q.records(&p)
+	if err != nil {
+		return reply{}, ErrMalformed
+	}
+	r, err := q.follow(records)
+	if err != nil {
+		return reply{}, err
+	}
+	r.RCode, r.Authentic = RCode(h.RCode), h.AuthenticData
+	if len(r.RRs) > 0 {
+		// With the data there the code says nothing more: an NXDOMAIN belongs to
+		// the end of the chain (RFC 6604 §3).
+		r.RCode, r.open = NoError, false
+		return r, extended(&p)
+	}
+	return r, q.negative(&p, &r, h)
+}
+
+// match checks that the question section repeats our question. A server that did
+// not understand the query may leave it out.
+func (q question) match(p *dnsmessage.Parser, rc RCode) error {
+	got, err := p.Question()
+	if errors.Is(err, dnsmessage.ErrSectionDone) && (rc == FormErr || rc == NotImp) {
+		return nil
+	}
+	if err != nil || !EqualNames(got.Name.String(), q.name) ||
+		Type(got.Type) != q.typ || got.Class != dnsmessage.ClassINET {
+		return errForeign
+	}
+	if _, err := p.Question(); !errors.Is(err, dnsmessage.ErrSectionDone) {
+		return errForeign
+	}
+	return nil
+}
+
+// records reads the answer section: the records of the type asked for, and the
+// CNAMEs.
+func (q question) records(p *dnsmessage.Parser) ([]record, error) {
+	var all []record
+	for {
+		h, err := p.AnswerHeader()
+		if errors.Is(err, dnsmessage.ErrSectionDone) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		t := Type(h.Type)
+		if h.Class != dnsmessage.ClassINET || t != q.typ && t != CNAME {
+			if err := p.SkipAnswer(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		rec := record{owner: Fold(h.Name.String()), RR: RR{Name: trimDot(h.Name.String()), Type: t, TTL: seconds(h.TTL)}}
+		ok, err := rec.decode(p, h.Length)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, rec)
+		}
+	}
+}
+
+// decode reads the RDATA of the record whose header was read last, and says
+// whether the record is of use. One bad record never hides the others: a target
+// with a dot inside a label cannot be written, so its record stays without it,
+// and an address of a wrong length is left out.
+func (r *record) decode(p *dnsmessage.Parser, length uint16) (ok bool, err error) {
+	switch {
+	case r.Type == MX || r.Type == CNAME || r.Type == PTR || r.Type == NS:
+		name, err := r.target(p)
+		if err != nil {
+			return true, p.SkipAnswer()
+		}
+		r.Data = trimDot(name.String())
+		return true, nil
+	case r.Type == A && length == 4:
+		a, err := p.AResource()
+		r.Addr = netip.AddrFrom4(a.A)
+		return true, err
+	case r.Type == AAAA && length == 16:
+		a, err := p.AAAAResource()
+		r.Addr = netip.AddrFrom16(a.AAAA)
+		return true, err
+	case r.Type == A || r.Type == AAAA:
+		return false, p.SkipAnswer()
+	case r.Type == TXT:
+		t, err := p.TXTResource()
+		r.Data = strings.Join(t.TXT, "")
+		return true, err
+	}
+	u, err := p.UnknownResource()
+	r.Raw = u.Data
+	return true, err
+}
+
+// target reads the name that a record points to.
+func (r *record) target(p *dnsmessage.Parser) (dnsmessage.Name, error) {
+	switch r.Type {
+	case MX:
+		m, err := p.MXResource()
+		r.Pref = m.Pref
+		return m.MX, err
+	case CNAME:
+		c, err := p.CNAMEResource()
+		return c.CNAME, err
+	case PTR:
+		c, err := p.PTRResource()
+		return c.PTR, err
+	}
+	c, err := p.NSResource()
+	return c.NS, err
+}
+
+// follow goes along the chain of CNAMEs from the name asked for and keeps what
+// stands at its end. A record of any other owner is not an answer to us: RFC 2181
+// §5.4.1.
+func (q question) follow(records []record) (reply, error) {
+	r := reply{Answer: Answer{TTL: -1}}
+	at := q.name
+	for q.typ != CNAME {
+		next := alias(records, at)
+		if next == nil {
+			break
+		}
+		if len(r.CNAMEs) == maxChain || next.Data == "" || next.Data == "." {
+			return reply{}, ErrLoop
+		}
+		r.live(next.TTL)
+		r.CNAMEs = append(r.CNAMEs, next.Data)
+		at = Fold(next.Data)
+	}
+	for i := range records {
+		if rec := &records[i]; rec.owner == at && rec.Type == q.typ {
+			r.live(rec.TTL)
+			r.RRs = append(r.RRs, rec.RR)
+		}
+	}
+	r.TTL = max(r.TTL, 0)
+	return r, nil
+}
+
+// live lets a record shorten the life of the answer.
+func (r *reply) live(ttl time.Duration) {
+	if r.TTL < 0 || ttl < r.TTL {
+		r.TTL = ttl
+	}
+}
+
+// alias finds the CNAME record of a name.
+func alias(records []record, owner string) *record {
+	for i := range records {
+		if records[i].Type == CNAME && records[i].owner == owner {
+			return &records[i]
+		}
+	}
+	return nil
+}
+
+// negative settles an answer without data: how long it lives (RFC 2308 §5),
+// whether it is lame, and whether the chain has to be followed by asking again.
+func (q question) negative(p *dnsmessage.Parser, r *reply, h dnsmessage.Header) error {
+	ttl, soa, err := authority(p)
+	if err != nil {
+		return ErrMalformed
+	}
+	if err := extended(p); err != nil {
+		return err
+	}
+	if !soa {
+		r.TTL = 0 // RFC 2308 §5: without an SOA it should not be cached
+	} else if len(r.CNAMEs) == 0 || ttl < r.TTL {
+		r.TTL = ttl
+	}
+	if r.RCode == NXDomain || soa {
+		return nil
+	}
+	r.open = len(r.CNAMEs) > 0
+	if !r.open && !h.Authoritative && !h.RecursionAvailable {
+		return ErrLame // a referral; or a server that knows nothing and asks nobody
+	}
+	return nil
+}
+
+// authority reads the authority section for the SOA that limits a negative
+// answer.
+func authority(p *dnsmessage.Parser) (ttl time.Duration, found bool, err error) {
+	if err := p.SkipAllAnswers(); err != nil {
+		return 0, false, err
+	}
+	for {
+		h, err := p.AuthorityHeader()
+		if errors.Is(err, dnsmessage.ErrSectionDone) {
+			return ttl, found, nil
+		}
+		if err != nil {
+			return 0, false, err
+		}
+		if h.Type != dnsmessage.TypeSOA {
+			if err := p.SkipAuthority(); err != nil {
+				return 0, false, err
+			}
+			continue
+		}
+		soa, err := p.SOAResource()
+		if err != nil {
+			return 0, false, err
+		}
+		ttl, found = min(seconds(h.TTL), seconds(soa.MinTTL)), true
+	}
+}
+
+// extended looks for the upper bits of the response code in the OPT record: a
+// BADVERS reads as NOERROR without them (RFC 6891 §6.1.3).
+func extended(p *dnsmessage.Parser) error {
+	if p.SkipAllAnswers() != nil || p.SkipAllAuthorities() != nil {
+		return ErrMalformed
+	}
+	for {
+		h, err := p.AdditionalHeader()
+		if err != nil {
+			return nil // the end, or an additional section that nobody needs
+		}
+		if h.Type == dnsmessage.TypeOPT {
+			if rc := RCode(h.ExtendedRCode(0)); rc != NoError {
+				return &Error{RCode: rc}
+			}
+			return nil
+		}
+		if p.SkipAdditional() != nil {
+			return nil
+		}
+	}
+}
+
+// seconds reads a TTL; one with its top bit set counts as zero: RFC 2181 §8.
+func seconds(ttl uint32) time.Duration {
+	if ttl > 1<<31-1 {
+		return 0
+	}
+	return time.Duration(ttl) * time.Second
+}
