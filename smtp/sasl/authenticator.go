@@ -32,10 +32,12 @@ type Authenticator struct {
 	Secret func(ctx context.Context, l Login) (Secret, error)
 
 	// Token checks a bearer token for OAUTHBEARER and XOAUTH2 and returns
-	// whose it is. l.User is the name that the client sent along, which
-	// proves nothing, and may be empty; an empty user with a nil error
-	// means that the token is good for l.User. Return a [*TokenError] to tell
-	// more than "invalid_token".
+	// whose it is; an empty user is refused. l.User is the name that the
+	// client sent along: it proves nothing, may be empty, and if it is not
+	// the token's owner it is whom the owner asks to act as. Return a
+	// [*TokenError] to tell more than "invalid_token". The token may be
+	// empty: the client asks where to get one (RFC 7628 §4.3), and fails
+	// whatever Token returns.
 	Token func(ctx context.Context, l Login, token string) (user string, err error)
 
 	// Certificate names the user of a client certificate, for EXTERNAL.

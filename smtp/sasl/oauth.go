@@ -61,8 +61,13 @@ func (x *server) token(ctx context.Context, user, token string) error {
 		}
 	}
 	owner, err := x.auth.Token(ctx, x.login, token)
-	if err != nil || owner == "" || owner == x.login.User {
+	switch {
+	case err != nil:
 		return err
+	case token == "" || owner == "":
+		return denied("token names nobody")
+	case owner == x.login.User:
+		return nil
 	}
 	// RFC 7628 §3.2: the token tells who it is, the name in the GS2 header
 	// whom he wants to act as (RFC 7628 §3.1).
@@ -118,9 +123,10 @@ func bearerField(s string) (token string, err error) {
 			return "", badClient("two auth fields")
 		}
 		found = true
-		// The scheme is case-insensitive: RFC 7235 §2.1.
+		// The scheme is case-insensitive: RFC 7235 §2.1. Nothing at all asks
+		// where to get a token: RFC 7628 §4.3.
 		scheme, t, _ := strings.Cut(value, " ")
-		if upper(scheme) != "BEARER" {
+		if upper(scheme) != "BEARER" && value != "" {
 			return "", badClient("not a bearer token")
 		}
 		token = strings.TrimLeft(t, " ")
@@ -128,7 +134,7 @@ func bearerField(s string) (token string, err error) {
 	if !found {
 		return "", badClient("no auth field")
 	}
-	return token, nil // an empty one asks where to get a token: RFC 7628 §4.3
+	return token, nil
 }
 
 func isAlpha(s string) bool {
