@@ -71,10 +71,10 @@ func show(by side, s string) string {
 // expectClose waits until the other side closes. A write of ours that failed
 // on the way is no difference: the other side had gone.
 func (p *play) expectClose(it item) error {
-	b, err := p.r.Peek(1)
+	_, err := p.r.Peek(1)
 	switch {
 	case err == nil:
-		b, _ = p.r.Peek(p.r.Buffered())
+		b, _ := p.r.Peek(p.r.Buffered())
 		return p.script.fail(it, &p.notes, it.src, show(it.by, string(b)), nil)
 	case !gone(err):
 		return p.script.fail(it, &p.notes, it.src, "", err)
