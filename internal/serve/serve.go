@@ -1,0 +1,230 @@
+// Package serve runs the listeners of smtp, pop3 and imap: it accepts, counts,
+// refuses what is too much, and stops in order. What is said on a connection
+// is its owner's business.
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Refusal is why a connection is not served.
+type Refusal uint8
+
+// The refusals.
+const (
+	TooMany    Refusal = iota + 1 // Server.Conns
+	TooManyIP                     // Server.PerIP
+	NotAllowed                    // Server.Allow
+)
+
+// Server serves connections. The fields must not change after the first use of
+// a method; the methods may be called concurrently. The zero value lacks Handle.
+type Server struct {
+	Conns  int                   // at the same time; 0 any number
+	PerIP  int                   // of one IPv4 address or IPv6 /64; 0 any number
+	Allow  func(netip.Addr) bool // nil allows all
+	Exempt func(netip.Addr) bool // not counted and not asked for on accept: trusted proxies; nil none
+
+	// Handle serves one connection to its end; it is closed afterwards. ctx
+	// ends with Close, or with the ctx given to ServeConn.
+	Handle func(ctx context.Context, c *Conn)
+	// Refuse says no in the words of the protocol; it must be brief.
+	Refuse func(c net.Conn, why Refusal)
+
+	mu        sync.Mutex // guards all below
+	listeners map[net.Listener]struct{}
+	conns     map[*Conn]struct{}
+	perIP     map[netip.Prefix]int
+	stopping  bool
+	closed    chan struct{} // closed by Close
+	empty     chan struct{} // closed when stopping and no connection is left
+}
+
+// ErrStopped is returned for work that comes after Shutdown or Close.
+var ErrStopped = errors.New("server is stopped")
+
+// Serve accepts from l until Shutdown or Close, and then returns nil. It closes
+// l. tls marks the connections for implicit TLS.
+func (s *Server) Serve(l net.Listener, tls bool) error {
+	defer l.Close()
+	if !s.addListener(l) {
+		return ErrStopped
+	}
+	defer s.dropListener(l)
+	ctx, cancel := s.context(context.Background())
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for pause := time.Duration(0); ; {
+		nc, err := l.Accept()
+		if err == nil {
+			pause = 0
+			wg.Go(func() { _ = s.serve(ctx, nc, tls) })
+			continue
+		}
+		if s.isStopping() {
+			return nil
+		}
+		if !isTemporary(err) {
+			return err
+		}
+		// Out of descriptors, most likely: wait for some to come back.
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// isTemporary reports an error of Accept after which it may work again, such
+// as a lack of descriptors or a peer that has gone already.
+func isTemporary(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && t.Temporary()
+}
+
+// ServeConn serves one connection to its end.
+func (s *Server) ServeConn(ctx context.Context, nc net.Conn, tls bool) error {
+	ctx, cancel := s.context(ctx)
+	defer cancel()
+	return s.serve(ctx, nc, tls)
+}
+
+// context ends with parent and with Close.
+func (s *Server) context(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	s.mu.Lock()
+	s.init()
+	closed := s.closed
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-closed:
+			cancel(ErrStopped)
+		case <-ctx.Done():
+		case <-done:
+		}
+	}()
+	return ctx, sync.OnceFunc(func() { close(done); cancel(context.Canceled) })
+}
+
+func (s *Server) init() {
+	if s.closed == nil {
+		s.listeners = make(map[net.Listener]struct{})
+		s.conns = make(map[*Conn]struct{})
+		s.perIP = make(map[netip.Prefix]int)
+		s.closed = make(chan struct{})
+		s.empty = make(chan struct{})
+	}
+}
+
+// serve admits nc and hands it to Handle.
+func (s *Server) serve(ctx context.Context, nc net.Conn, tls bool) error {
+	c := &Conn{Conn: nc, TLS: tls, srv: s}
+	why, err := s.admit(c)
+	if err != nil {
+		return errors.Join(err, nc.Close())
+	}
+	if why != 0 {
+		s.refuse(nc, why)
+		return nc.Close()
+	}
+	defer s.drop(c)
+	defer nc.Close()
+	s.Handle(ctx, c)
+	return nil
+}
+
+func (s *Server) refuse(nc net.Conn, why Refusal) {
+	if s.Refuse == nil {
+		return
+	}
+	// Nobody is waited for: whoever floods us does not read either.
+	_ = nc.SetDeadline(time.Now().Add(time.Second))
+	s.Refuse(nc, why)
+}
+
+// Shutdown stops accepting, wakes idle connections so that they say goodbye,
+// and waits for the others until ctx ends, when it closes them and returns the
+// cause. Serve has returned, or is about to, when it comes back.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop()
+	s.mu.Lock()
+	empty := s.empty
+	s.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		s.Close()
+		return context.Cause(ctx)
+	}
+}
+
+// Close stops accepting and closes every connection at once.
+func (s *Server) Close() error {
+	s.stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.closed:
+	default:
+		close(s.closed)
+	}
+	for c := range s.conns {
+		c.Conn.Close()
+	}
+	return nil
+}
+
+// stop begins the end.
+func (s *Server) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	if s.stopping {
+		return
+	}
+	s.stopping = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	for c := range s.conns {
+		c.stop()
+	}
+	if len(s.conns) == 0 {
+		close(s.empty)
+	}
+}
+
+func (s *Server) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
+}
+
+func (s *Server) addListener(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	if !s.stopping {
+		s.listeners[l] = struct{}{}
+	}
+	return !s.stopping
+}
+
+func (s *Server) dropListener(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+}
