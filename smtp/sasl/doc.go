@@ -95,7 +95,8 @@
 // # Secrets in logs
 //
 // [Credentials], [Secret], [Keys] and every Exchange print as masks by every
-// verb of fmt and in log/slog, and no error quotes one. Go cannot ask a
+// verb of fmt and in log/slog, and no error quotes one. Secret and Keys do not
+// marshal to JSON, since a log might; store their fields. Go cannot ask a
 // value for its mask when it is stored by value in an unexported field of
 // a struct that is printed whole: keep them behind pointers there.
 //

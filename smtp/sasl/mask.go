@@ -1,6 +1,8 @@
 package sasl
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +24,12 @@ func (c Credentials) Format(f fmt.State, _ rune) { io.WriteString(f, c.String())
 // LogValue masks all but the user.
 func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
+// MarshalJSON masks all but the user: a JSON log would not ask the others.
+func (c Credentials) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
+
+// errNoJSON is an error, and not a mask, lest somebody stores masks.
+var errNoJSON = errors.New("sasl: secrets do not go into JSON as a whole; store their fields")
+
 // String masks everything.
 func (s Secret) String() string { return "sasl.Secret{" + masked + "}" }
 
@@ -34,6 +42,9 @@ func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 // LogValue masks everything.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
+// MarshalJSON fails: what is stored as JSON by mistake is logged so, too.
+func (s Secret) MarshalJSON() ([]byte, error) { return nil, errNoJSON }
+
 // String masks everything.
 func (k Keys) String() string { return "sasl.Keys{" + masked + "}" }
 
@@ -45,6 +56,9 @@ func (k Keys) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
 // LogValue masks everything.
 func (k Keys) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// MarshalJSON fails, as that of Secret.
+func (k Keys) MarshalJSON() ([]byte, error) { return nil, errNoJSON }
 
 // Format keeps what an exchange holds out of logs: fmt walks into unexported
 // fields without asking their methods.

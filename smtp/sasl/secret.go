@@ -73,6 +73,9 @@ func Derive(hash crypto.Hash, password string, salt []byte, iterations int) (Key
 	if err != nil {
 		return Keys{}, err
 	}
+	if prepared == "" {
+		return Keys{}, errors.New("sasl: nothing is left of the password once prepared")
+	}
 	salted, err := h.salted(context.Background(), prepared, salt, iterations)
 	if err != nil {
 		return Keys{}, err
