@@ -18,7 +18,8 @@ type shownCert struct {
 // WithCertificate makes a context for tls.Conn.HandshakeContext, from which a
 // config that [TrackCertificate] made tells the certificate shown in that
 // handshake: call shown after it and put the result into [Login.ServerCert].
-// shown returns nil if the handshake showed none, as a resumed session does.
+// A session that is resumed shows none: shown then returns the one it would
+// have shown (TLS 1.2) or nil (TLS 1.3, where clients bind by tls-exporter).
 func WithCertificate(ctx context.Context) (_ context.Context, shown func() *x509.Certificate) {
 	s := new(shownCert)
 	return context.WithValue(ctx, shownKey{}, s), s.leaf.Load
