@@ -84,6 +84,10 @@ type wordDecoder struct {
 	end     int       // the next "?=", or noClosing
 	flaws   wordFlaws
 	glue    bool // put no space where a word touches the text before it
+
+	// keepGaps keeps the spaces between words unless they are a fold: inside
+	// the quotes of a parameter they were typed.
+	keepGaps bool
 }
 
 // wordFlaws are what went wrong, for the defects of a header value.
@@ -117,7 +121,8 @@ func (d *wordDecoder) decode(s []byte) {
 			continue
 		}
 		gap := s[start:i]
-		if d.label == nil || !isSpaces(gap) { // RFC 2047 §6.2: spaces between words vanish
+		if d.label == nil || !isSpaces(gap) || d.keepGaps && len(gap) > 0 && bytes.IndexByte(gap, '\n') < 0 {
+			// RFC 2047 §6.2: spaces between words vanish; these are not
 			d.flush()
 			d.literal(gap)
 			d.separate(gap)

@@ -1,0 +1,118 @@
+package mime
+
+import "io"
+
+// Open returns a reader of the body with its transfer encoding removed (RFC
+// 2045 §6). Damage does not stop it: it gives what can be read, and Inspect
+// tells what was wrong. A body without an encoding, or with one nobody knows,
+// is given octet by octet. The reader fails only where reading the message
+// fails; it is for one goroutine.
+func (p Part) Open() io.Reader {
+	body := p.BodySection()
+	d := newDecoder(p.part().transfer)
+	var r io.Reader = body
+	if d != nil {
+		r = &decodeReader{src: body, dec: d}
+	}
+	if p.Valid() && p.m.limits.Decoded > 0 {
+		r = io.LimitReader(r, p.m.limits.Decoded)
+	}
+	return r
+}
+
+// Bytes returns what Open reads. Where there is nothing to decode, and the
+// message was given to Parse, the octets are those of the message and must
+// not be changed.
+func (p Part) Bytes() []byte {
+	if !p.Valid() {
+		return nil
+	}
+	b, _ := p.decoded()
+	return b
+}
+
+// decoded returns the decoded body, cut at the limit, and whether nobody else
+// holds it.
+func (p Part) decoded() (b []byte, own bool) {
+	q := p.part()
+	b, own = p.m.bytes(q.body, q.end)
+	if q.transfer != transferNone && q.transfer != transferOther {
+		b, _ = decodeAll(q.transfer, b)
+		own = true
+	}
+	if limit := p.m.limits.Decoded; limit > 0 && int64(len(b)) > limit {
+		b = b[:limit:limit]
+	}
+	return b, own
+}
+
+// Text returns the body of a text part, with transfer encoding and charset
+// removed: always valid UTF-8, with the line breaks it was sent with. Octets
+// the charset does not have become U+FFFD. A charset that is missing or
+// unknown is read as UTF-8, or as windows-1252 where it is not UTF-8.
+func (p Part) Text() string {
+	if !p.Valid() {
+		return ""
+	}
+	b, own := p.decoded()
+	s, _ := decodeCharsetString(p.charset(b), b, own)
+	return s
+}
+
+// charset returns the charset of a text part. HTML without one may say it in
+// its first kilobyte.
+func (p Part) charset(body []byte) charset {
+	f, ok := p.Header().last(fieldContentType)
+	if !ok {
+		return charset{kind: charsetASCII}
+	}
+	ps := paramScanner{lexer: lexer{b: f.value()}}
+	_, sub, _ := splitMediaType(ps.head())
+	label, found := ps.find("charset")
+	if !found && equalFold(sub, "html") && !isASCII(body) {
+		label = htmlCharset(body)
+	}
+	return lookupCharset([]byte(label))
+}
+
+// A decodeReader decodes while it is read, in bounded memory.
+type decodeReader struct {
+	src io.Reader
+	dec decoder
+	in  []byte // encoded octets not decoded yet, at the start of a buffer
+	out []byte // decoded octets not read yet
+	buf []byte // what out is a part of
+	err error  // of src
+}
+
+func (r *decodeReader) Read(p []byte) (int, error) {
+	for len(r.out) == 0 {
+		if r.err != nil {
+			return 0, r.err
+		}
+		r.fill()
+	}
+	n := copy(p, r.out)
+	r.out = r.out[n:]
+	return n, nil
+}
+
+// fill decodes the next piece of the source.
+func (r *decodeReader) fill() {
+	if r.in == nil {
+		r.in = make([]byte, 0, decodeChunk)
+	}
+	for len(r.in) < cap(r.in) && r.err == nil {
+		var n int
+		n, r.err = r.src.Read(r.in[len(r.in):cap(r.in)])
+		r.in = r.in[:len(r.in)+n]
+	}
+	cut := r.dec.cut(r.in)
+	r.buf = r.dec.append(r.buf[:0], r.in[:cut])
+	r.in = r.in[:copy(r.in, r.in[cut:])]
+	if r.err == io.EOF {
+		r.buf = r.dec.finish(r.buf, r.in)
+		r.in = r.in[:0]
+	}
+	r.out = r.buf
+}

@@ -1,0 +1,388 @@
+package mime
+
+import "bytes"
+
+// A scan is the machine that finds the structure of a message: one pass, line
+// by line, over offsets. It keeps a stack of the open multiparts and nothing
+// of the text. Parse, ParseAt and Scanner feed it, at once or in pieces; it
+// decides by content only, never by where a piece ends.
+type scan struct {
+	m      *Message
+	limits Limits
+
+	buf   []byte // the piece of this call of feed
+	base  int64  // its offset
+	final bool   // it is the last one
+
+	state   scanState
+	cur     int32   // the innermost open part
+	frames  []frame // the multiparts whose delimiters count now
+	index   map[string]int32
+	midLine bool // the last piece ended inside a line of a body
+
+	breakLen int64 // of the last line break: 2 for CRLF, 1 for LF
+	last     byte  // the last octet of the piece before
+	lines    lineCount
+	hdrTotal int64 // octets of all header sections
+
+	hdr        headerState
+	copyHeader bool // headers are copied to m.hdrs, since the input is not kept
+
+	closed       string // the boundary of the multipart whose epilogue this is
+	epilogue     bool
+	flaggedText  bool // the text in this epilogue is reported already
+	flaggedDelim bool // and what looks like a delimiter
+
+	// For the Scanner: what happened in this piece, and from where on the
+	// text of the current part is not yet reported.
+	record   bool
+	events   []scanEvent
+	dataFrom int64
+	onlyHead bool // stop after the header of the message
+}
+
+type scanState uint8
+
+const (
+	inHeader scanState = iota
+	inBody             // of a leaf, or between the parts of a multipart
+	inOpaque           // beyond a limit: nothing is looked at any more
+	scanDone
+)
+
+// A frame is an open multipart.
+type frame struct {
+	boundary string
+	part     int32
+	outer    int32 // the frame of the same boundary around this one, in index
+}
+
+// A lineCount counts line breaks: all, and those of LF alone.
+type lineCount struct{ lf, bare int64 }
+
+// maxDelimiterLine bounds a delimiter with its padding: a boundary may have 70
+// characters (RFC 2046 §5.1.1), 998 are accepted.
+const (
+	maxBoundary      = 998
+	maxDelimiterLine = 2048
+)
+
+// indexFrames is the depth from which boundaries are looked up in a map.
+const indexFrames = 8
+
+// feed takes a piece of the message that begins at offset base, with what the
+// call before left over, and returns how much of it is done with. At the end
+// of the message, final, that is all of it.
+func (s *scan) feed(buf []byte, base int64, final bool) int {
+	s.buf, s.base, s.final = buf, base, final
+	i, ok := 0, true
+	for ok && i < len(buf) && s.state != scanDone {
+		if s.state == inHeader {
+			i, ok = s.headerLines(i)
+		} else {
+			i, ok = s.bodyLines(i)
+		}
+	}
+	if final && s.state != scanDone {
+		s.finish()
+	} else if s.record {
+		s.flushData(i)
+	}
+	s.buf = nil
+	return i
+}
+
+// bodyLines reads lines of a body from i on. It returns where it stopped: at
+// the end of the piece, at the start of a header, or, with ok false, at a line
+// of which more is needed.
+func (s *scan) bodyLines(i int) (next int, ok bool) {
+	buf := s.buf
+	for i < len(buf) {
+		if !s.midLine && buf[i] == '-' && s.watching() {
+			n, ok := s.delimiterLine(i)
+			if !ok || n > i {
+				return n, ok
+			}
+		}
+		n := bytes.IndexByte(buf[i:], '\n')
+		if n < 0 {
+			s.midLine, s.last = true, buf[len(buf)-1]
+			return len(buf), true
+		}
+		if s.epilogue && !s.flaggedText && n > 0 && !isSpaces(buf[i:i+n]) {
+			s.defect(TextAfterClose, s.cur, i)
+			s.flaggedText = true
+		}
+		s.lineBreak(i, n)
+		i += n + 1
+	}
+	return i, true
+}
+
+// watching reports whether lines that begin with "-" may mean something.
+func (s *scan) watching() bool { return len(s.frames) > 0 && s.state == inBody || s.epilogue }
+
+// lineBreak counts the break at the end of the line of n octets at i.
+func (s *scan) lineBreak(i, n int) {
+	before := s.last
+	if n > 0 {
+		before = s.buf[i+n-1]
+	} else if !s.midLine {
+		before = 0
+	}
+	s.lines.lf++
+	s.breakLen = 2
+	if before != '\r' {
+		if s.lines.bare == 0 {
+			s.defect(BareLF, s.cur, i+n)
+		}
+		s.lines.bare++
+		s.breakLen = 1
+	}
+	s.midLine = false
+}
+
+// delimiterLine looks whether the line at i is a delimiter (RFC 2046 §5.1.1):
+// "--", a boundary, perhaps "--", white space. It returns i if not, the start
+// of the next line if so, and ok false if the line is not all there.
+func (s *scan) delimiterLine(i int) (next int, ok bool) {
+	line := s.buf[i:min(len(s.buf), i+maxDelimiterLine)]
+	n := bytes.IndexByte(line, '\n')
+	if len(line) >= 2 && line[1] != '-' {
+		return i, true
+	}
+	if n < 0 {
+		if len(line) == maxDelimiterLine {
+			return i, true
+		}
+		if !s.final {
+			return i, false
+		}
+		n = len(line)
+	}
+	if len(line) < 2 {
+		return i, true
+	}
+	content := trimBlanks(line[2:n])
+	f, closing := s.matchBoundary(content)
+	if f < 0 {
+		if s.epilogue && !s.flaggedDelim && isDelimiterOf(content, s.closed) {
+			s.defect(DelimiterAfterClose, s.cur, i)
+			s.flaggedDelim = true
+		}
+		return i, true
+	}
+	s.delimiter(f, closing, i)
+	next = min(i+n+1, len(s.buf))
+	if next > i+n {
+		s.lineBreak(i, n)
+	}
+	s.afterDelimiter(closing, next)
+	return next, true
+}
+
+// isDelimiterOf reports whether content is boundary, with or without "--".
+func isDelimiterOf(content []byte, boundary string) bool {
+	return string(content) == boundary || string(bytes.TrimSuffix(content, []byte("--"))) == boundary
+}
+
+// matchBoundary finds the innermost open multipart with the boundary. A
+// boundary may itself end in "--", hence the whole text is tried first.
+func (s *scan) matchBoundary(content []byte) (frame int, closing bool) {
+	if f := s.lookup(content); f >= 0 {
+		return f, false
+	}
+	if b, ok := bytes.CutSuffix(content, []byte("--")); ok {
+		return s.lookup(b), true
+	}
+	return -1, false
+}
+
+// lookup finds the innermost frame of a boundary. Many frames are indexed, so
+// that the time for a line does not depend on the depth.
+func (s *scan) lookup(boundary []byte) int {
+	if s.index != nil {
+		if f, ok := s.index[string(boundary)]; ok {
+			return int(f)
+		}
+		return -1
+	}
+	for f := len(s.frames) - 1; f >= 0; f-- {
+		if string(boundary) == s.frames[f].boundary {
+			return f
+		}
+	}
+	return -1
+}
+
+// pushFrame opens a multipart.
+func (s *scan) pushFrame(boundary string, part int32) {
+	s.frames = append(s.frames, frame{boundary, part, -1})
+	if s.index == nil && len(s.frames) > indexFrames {
+		s.index = make(map[string]int32)
+		for i := range s.frames {
+			s.indexFrame(i)
+		}
+	} else if s.index != nil {
+		s.indexFrame(len(s.frames) - 1)
+	}
+}
+
+func (s *scan) indexFrame(i int) {
+	f := &s.frames[i]
+	if outer, ok := s.index[f.boundary]; ok {
+		f.outer = outer
+	}
+	s.index[f.boundary] = int32(i)
+}
+
+// popFrame closes the innermost multipart.
+func (s *scan) popFrame() {
+	n := len(s.frames) - 1
+	f := s.frames[n]
+	s.frames = s.frames[:n]
+	if s.index == nil {
+		return
+	}
+	if f.outer >= 0 {
+		s.index[f.boundary] = f.outer
+	} else {
+		delete(s.index, f.boundary)
+	}
+}
+
+// delimiter ends the parts inside frame f at the delimiter that begins at i.
+func (s *scan) delimiter(f int, closing bool, i int) {
+	part := s.frames[f].part
+	end, lines := s.endBefore(i)
+	for len(s.frames)-1 > f || s.cur != part {
+		s.endPart(end, lines, true)
+	}
+	s.emit(end)
+	s.epilogue, s.flaggedText, s.flaggedDelim = closing, false, false
+	if closing {
+		s.closed = s.frames[f].boundary
+		s.popFrame()
+		if s.m.parts[part].child < 0 {
+			s.defect(EmptyMultipart, part, i)
+		}
+		s.m.parts[part].flags |= partClosed
+	}
+}
+
+// afterDelimiter goes on after a delimiter: with a part or with an epilogue.
+func (s *scan) afterDelimiter(closing bool, next int) {
+	s.dataFrom = s.base + int64(next)
+	if closing {
+		s.state = inBody
+		return
+	}
+	s.newPart(s.cur, next)
+}
+
+// endBefore returns where a body ends that the line at i follows. The line
+// break before a delimiter belongs to it (RFC 2046 §5.1.1), unless it is the
+// one that ended the header.
+func (s *scan) endBefore(i int) (end int64, lines lineCount) {
+	at := s.base + int64(i)
+	p := &s.m.parts[s.cur]
+	if at-s.breakLen < p.body || s.lines == p.bodyLines {
+		return at, s.lines
+	}
+	lines = s.lines
+	lines.lf--
+	if s.breakLen == 1 {
+		lines.bare--
+	}
+	return at - s.breakLen, lines
+}
+
+// newPart opens a part at i, inside parent, or the message with parent -1.
+func (s *scan) newPart(parent int32, i int) {
+	off := s.base + int64(i)
+	id := int32(len(s.m.parts))
+	p := part{begin: off, body: off, end: off, hdr: off, parent: parent, child: -1, next: -1, lastChild: -1, number: 1}
+	if s.copyHeader {
+		p.hdr = int64(len(s.m.hdrs))
+	}
+	p.fields[0] = int32(len(s.m.fields))
+	p.fields[1] = p.fields[0]
+	p.bodyLines, p.endLines = s.lines, s.lines
+	if parent >= 0 {
+		up := &s.m.parts[parent]
+		p.depth = up.depth + 1
+		if up.lastChild < 0 {
+			up.child = id
+		} else {
+			s.m.parts[up.lastChild].next = id
+			p.number = s.m.parts[up.lastChild].number + 1
+		}
+		up.lastChild = id
+	}
+	s.m.parts = append(s.m.parts, p)
+	s.cur, s.state, s.epilogue = id, inHeader, false
+	s.hdr = headerState{contentType: -1, transfer: -1}
+	if len(s.m.parts) >= s.limits.Parts && parent >= 0 {
+		s.defect(PartLimit, id, i)
+		s.opaque(i)
+	}
+}
+
+// opaque makes all that follows i the body of the current part.
+func (s *scan) opaque(i int) {
+	p := &s.m.parts[s.cur]
+	p.flags |= partOpaque
+	s.beginBody(i)
+	s.state = inOpaque
+	s.frames, s.index, s.epilogue = s.frames[:0], nil, false
+}
+
+// beginBody notes where the body of the current part begins.
+func (s *scan) beginBody(i int) {
+	p := &s.m.parts[s.cur]
+	p.body = s.base + int64(i)
+	p.bodyLines = s.lines
+	p.fields[1] = int32(len(s.m.fields))
+	s.state, s.midLine = inBody, false
+	s.dataFrom = p.body
+	s.event(eventBegin, s.cur, 0, 0)
+}
+
+// endPart ends the current part and goes back to the one around it.
+func (s *scan) endPart(end int64, lines lineCount, byParent bool) {
+	p := &s.m.parts[s.cur]
+	s.emit(end)
+	p.end, p.endLines = max(end, p.body), lines
+	if n := len(s.frames) - 1; n >= 0 && s.frames[n].part == s.cur {
+		s.popFrame()
+		switch {
+		case p.child < 0: // RFC 2046 §5.1.1 asks for one part at least
+			p.kind = kindLeaf
+			s.defectAt(BoundaryNotFound, s.cur, p.body)
+		case byParent:
+			s.defectAt(ClosedByParent, s.cur, end)
+		default:
+			s.defectAt(NotClosed, s.cur, end)
+		}
+	}
+	s.event(eventEnd, s.cur, 0, 0)
+	s.dataFrom = end
+	s.cur = p.parent
+}
+
+// finish ends all parts at the end of the message.
+func (s *scan) finish() {
+	for s.state == inHeader { // a message may announce one inside it
+		s.endHeader(len(s.buf))
+	}
+	end := s.base + int64(len(s.buf))
+	for s.cur >= 0 {
+		s.endPart(end, s.lines, false)
+	}
+	s.state = scanDone
+	s.m.size = end
+}
+
+func (s *scan) defect(c Code, part int32, i int) { s.m.defects.add(c, int(part), s.base+int64(i)) }
+
+func (s *scan) defectAt(c Code, part int32, off int64) { s.m.defects.add(c, int(part), off) }
