@@ -163,7 +163,7 @@ func (x *server) Next(ctx context.Context, in []byte) (out []byte, done bool, er
 }
 
 // clientFirst is for mechanisms in which the client speaks first: without an
-// initial response it is asked for by an empty challenge (RFC 4422 §5.1).
+// initial response it is asked for by an empty challenge (RFC 4422 §5).
 func clientFirst(first step) step {
 	return func(ctx context.Context, in []byte) ([]byte, step, error) {
 		if in == nil {

@@ -63,7 +63,7 @@ type Login struct {
 // The first call takes the initial response: nil when the command carried
 // none, non-nil but empty for the empty one, which is "=" on the wire of SMTP
 // (RFC 4954 §4), IMAP (RFC 4959 §3) and POP3 (RFC 5034 §4). Mechanisms in which the client speaks
-// first answer nil with an empty challenge, as RFC 4422 §5.1 asks; CRAM-MD5
+// first answer nil with an empty challenge, as RFC 4422 §5 has it; CRAM-MD5
 // refuses an initial response. Later calls take the decoded line the client
 // sent, and nil is there the same as empty.
 //
@@ -77,7 +77,8 @@ type Login struct {
 //   - done == true: the peer is Login().Identity; answer 235. out is nil:
 //     none of SMTP, IMAP and POP3 can carry data with the success, so
 //     what a mechanism has to say at the end (v= of SCRAM) was sent as one
-//     more challenge before, and the client's empty answer to it was checked.
+//     more challenge before, and the client's empty answer to it was checked
+//     (RFC 4422 §5).
 //
 // # Next on the client
 //
