@@ -48,8 +48,9 @@ func (p Part) decoded() (b []byte, own bool) {
 
 // Text returns the body of a text part, with transfer encoding and charset
 // removed: always valid UTF-8, with the line breaks it was sent with. Octets
-// the charset does not have become U+FFFD. A charset that is missing or
-// unknown is read as UTF-8, or as windows-1252 where it is not UTF-8.
+// the charset does not have become U+FFFD. Without a charset the text is read
+// as UTF-8; with one that is unknown, or us-ascii, as UTF-8 where it is that,
+// and else as windows-1252.
 func (p Part) Text() string {
 	if !p.Valid() {
 		return ""
@@ -59,12 +60,25 @@ func (p Part) Text() string {
 	return s
 }
 
+// TextIn is Text for a part that names no charset, or a wrong one: it reads
+// the body in the charset of the label. ok is false, and the text that of
+// Text, if nobody knows the label.
+func (p Part) TextIn(label string) (text string, ok bool) {
+	cs := lookupCharset([]byte(label))
+	if cs.kind == charsetUnknown || cs.kind == charsetNone || !p.Valid() {
+		return p.Text(), false
+	}
+	b, own := p.decoded()
+	text, _ = decodeCharsetString(cs, b, own)
+	return text, true
+}
+
 // charset returns the charset of a text part. HTML without one may say it in
 // its first kilobyte.
 func (p Part) charset(body []byte) charset {
 	f, ok := p.Header().last(fieldContentType)
 	if !ok {
-		return charset{kind: charsetASCII}
+		return charset{kind: charsetNone}
 	}
 	ps := paramScanner{lexer: lexer{b: f.value()}}
 	_, sub, _ := splitMediaType(ps.head())

@@ -12,7 +12,8 @@ type charsetKind uint8
 
 const (
 	charsetUnknown charsetKind = iota
-	charsetASCII               // us-ascii: superset rules of charsetLatin, but UTF-8 is tried first
+	charsetNone                // no label: UTF-8
+	charsetASCII               // us-ascii, which senders put on UTF-8 and windows-1252 as well
 	charsetUTF8
 	charsetLatin  // iso-8859-1 and windows-1252, which senders do not tell apart
 	charsetUTF7   // RFC 2152
@@ -62,7 +63,9 @@ func charsetByKey(key []byte) charset {
 	switch string(key) {
 	case "utf8", "unicode11utf8", "xunicode20utf8", "utf8mb4":
 		return charset{kind: charsetUTF8}
-	case "usascii", "ascii", "", "ansix341968", "ansix341986", "iso646us", "iso646irv1991",
+	case "":
+		return charset{kind: charsetNone}
+	case "usascii", "ascii", "ansix341968", "ansix341986", "iso646us", "iso646irv1991",
 		"us", "ibm367", "cp367", "646", "isoir6", "csascii", "7bit", "8bit":
 		return charset{kind: charsetASCII}
 	case "iso88591", "latin1", "l1", "isoir100", "ibm819", "cp819", "iso885911987",
@@ -83,7 +86,7 @@ func charsetByKey(key []byte) charset {
 // reports whether every octet had a meaning there.
 func decodeCharset(dst []byte, c charset, b []byte) ([]byte, bool) {
 	switch c.kind {
-	case charsetUTF8:
+	case charsetUTF8, charsetNone:
 		return appendValid(dst, b)
 	case charsetLatin:
 		return appendLatin(dst, b), true
@@ -94,9 +97,8 @@ func decodeCharset(dst []byte, c charset, b []byte) ([]byte, bool) {
 	case charsetTable:
 		return appendTable(dst, c.enc, b)
 	}
-	// No label, us-ascii or a label nobody knows: what is ASCII or UTF-8
-	// is taken as such, anything else as the charset most mail without a
-	// label is in.
+	// us-ascii or a label nobody knows: what is UTF-8 is taken as such,
+	// anything else as windows-1252, which holds what most such mail means.
 	if utf8.Valid(b) {
 		return append(dst, b...), c.kind != charsetUnknown && isASCII(b)
 	}
@@ -108,7 +110,7 @@ func decodeCharset(dst []byte, c charset, b []byte) ([]byte, bool) {
 func decodeCharsetString(c charset, b []byte, owned bool) (string, bool) {
 	asIs := false
 	switch c.kind {
-	case charsetUTF8, charsetASCII, charsetUnknown:
+	case charsetUTF8, charsetNone, charsetASCII, charsetUnknown:
 		asIs = utf8.Valid(b)
 	case charsetLatin:
 		asIs = isASCII(b)
@@ -117,10 +119,7 @@ func decodeCharsetString(c charset, b []byte, owned bool) (string, bool) {
 		s, ok := decodeCharset(make([]byte, 0, len(b)+len(b)/8+16), c, b)
 		return ownedString(s), ok
 	}
-	ok := c.kind == charsetUTF8 || c.kind == charsetLatin || isASCII(b)
-	if c.kind == charsetUnknown {
-		ok = false
-	}
+	ok := c.kind != charsetUnknown && (c.kind != charsetASCII || isASCII(b))
 	if owned {
 		return ownedString(b), ok
 	}

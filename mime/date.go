@@ -5,14 +5,18 @@ import (
 	"time"
 )
 
-// Date returns the date of the message (RFC 5322 §3.6.1); ok is false if there
-// is none that can be read.
+// Date returns the date of the message (RFC 5322 §3.6.1): that of the first
+// Date field that can be read. ok is false if there is none.
 func (h Header) Date() (t time.Time, ok bool) {
-	f, found := h.first(fieldDate)
-	if !found {
-		return time.Time{}, false
+	for _, f := range h.fields {
+		if f.id != fieldDate {
+			continue
+		}
+		if t, ok = (Field{h.raw, f}).Date(); ok {
+			break
+		}
 	}
-	return f.Date()
+	return t, ok
 }
 
 // Date reads the value as a date. Of a field such as Received it reads what
@@ -126,7 +130,10 @@ func (p *dateParser) timeOfDay(hour int) bool {
 		return true
 	}
 	p.i++
-	p.second, _ = p.digits()
+	if p.second, n = p.digits(); n == 0 {
+		p.timed = false
+		return false
+	}
 	if p.peek() == '.' || p.peek() == ',' {
 		p.i++
 		p.fraction()

@@ -83,7 +83,8 @@ type wordDecoder struct {
 	last    wordToken // the last of them, to join base64 cut inside a group
 	end     int       // the next "?=", or noClosing
 	flaws   wordFlaws
-	glue    bool // put no space where a word touches the text before it
+	raw     charset // of octets above 0x7F that are not UTF-8, outside of words
+	glue    bool    // put no space where a word touches the text before it
 
 	// keepGaps keeps the spaces between words unless they are a fold: inside
 	// the quotes of a parameter they were typed.
@@ -239,7 +240,8 @@ func (d *wordDecoder) flush() {
 }
 
 // literal writes text that is no encoded-word, without the line breaks of
-// folds; octets that are not UTF-8 are read as windows-1252.
+// folds. RFC 6532 §3.2 makes it UTF-8; other octets are in the charset raw,
+// if the caller knows one, and U+FFFD if not.
 func (d *wordDecoder) literal(s []byte) {
 	if len(s) == 0 {
 		return
@@ -264,11 +266,15 @@ func (d *wordDecoder) literalLine(line []byte) {
 		return
 	}
 	d.flaws |= flaw8bit
-	if utf8.Valid(line) { // RFC 6532 §3.2
+	if utf8.Valid(line) {
 		d.dst = append(d.dst, line...)
 		return
 	}
-	d.dst = appendLatin(d.dst, line)
+	if d.raw.kind == charsetUnknown {
+		d.dst, _ = appendValid(d.dst, line)
+		return
+	}
+	d.dst, _ = decodeCharset(d.dst, d.raw, line)
 }
 
 // clean replaces control characters by spaces in what was written since start.

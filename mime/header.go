@@ -54,6 +54,16 @@ func (f Field) Text() string {
 	return s
 }
 
+// TextIn is Text for a sender that puts raw octets of some charset into its
+// headers, against RFC 6532 §3.2: where they are no UTF-8 they are read in the
+// charset of the label. Text makes them U+FFFD, since guessing would be wrong
+// as often as not.
+func (f Field) TextIn(label string) string {
+	d := wordDecoder{raw: lookupCharset([]byte(label))}
+	d.decode(trimSpace(f.value()))
+	return ownedString(d.dst)
+}
+
 func (f Field) name() []byte  { return f.raw[f.f.off : f.f.off+uint32(f.f.name)] }
 func (f Field) value() []byte { return f.raw[f.f.value:f.f.end] }
 

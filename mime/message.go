@@ -50,7 +50,8 @@ type partFlags uint8
 const (
 	partOpaque         partFlags = 1 << iota // beyond a limit
 	partDigest                               // multipart/digest
-	partClosed                               // a multipart with its closing delimiter
+	partOpened                               // a multipart with some delimiter
+	partClosed                               // and with its closing delimiter
 	partEncodedMessage                       // a message/rfc822 in base64 or quoted-printable
 )
 

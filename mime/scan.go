@@ -259,6 +259,7 @@ func (s *scan) delimiter(f int, closing bool, i int) {
 		s.endPart(end, lines, true)
 	}
 	s.emit(end)
+	s.m.parts[part].flags |= partOpened
 	s.epilogue, s.flaggedText, s.flaggedDelim = closing, false, false
 	if closing {
 		s.closed = s.frames[f].boundary
@@ -328,6 +329,28 @@ func (s *scan) newPart(parent int32, i int) {
 	}
 }
 
+// dropPart takes back the part that a delimiter has opened at the very end of
+// the message: there is nothing of it.
+func (s *scan) dropPart() {
+	id := s.cur
+	up := &s.m.parts[s.m.parts[id].parent]
+	if up.kind != kindMultipart {
+		return
+	}
+	prev := int32(-1)
+	for c := up.child; c != id; c = s.m.parts[c].next {
+		prev = c
+	}
+	if up.lastChild = prev; prev < 0 {
+		up.child = -1
+	} else {
+		s.m.parts[prev].next = -1
+	}
+	s.cur = s.m.parts[id].parent
+	s.m.parts = s.m.parts[:id]
+	s.state = inBody
+}
+
 // opaque makes all that follows i the body of the current part.
 func (s *scan) opaque(i int) {
 	p := &s.m.parts[s.cur]
@@ -356,6 +379,8 @@ func (s *scan) endPart(end int64, lines lineCount, byParent bool) {
 	if n := len(s.frames) - 1; n >= 0 && s.frames[n].part == s.cur {
 		s.popFrame()
 		switch {
+		case p.child < 0 && p.flags&partOpened != 0:
+			s.defectAt(EmptyMultipart, s.cur, end)
 		case p.child < 0: // RFC 2046 §5.1.1 asks for one part at least
 			p.kind = kindLeaf
 			s.defectAt(BoundaryNotFound, s.cur, p.body)
@@ -372,6 +397,9 @@ func (s *scan) endPart(end int64, lines lineCount, byParent bool) {
 
 // finish ends all parts at the end of the message.
 func (s *scan) finish() {
+	if s.state == inHeader && s.cur > 0 && s.hdr.size == 0 && s.lines == s.m.parts[s.cur].bodyLines {
+		s.dropPart()
+	}
 	for s.state == inHeader { // a message may announce one inside it
 		s.endHeader(len(s.buf))
 	}
