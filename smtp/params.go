@@ -16,6 +16,7 @@ type paramContext struct {
 	trusted bool                      // the peer logged in: its AUTH= counts
 	now     time.Time
 	maxHold time.Duration
+	minBy   time.Duration
 	prdr    *bool
 }
 
@@ -245,6 +246,8 @@ func setDeliverBy(c *paramContext, p *MailParams, v string) error {
 		return Reject(501, "5.5.4", "Deliver-by time is over")
 	case mode != "R" && mode != "N":
 		return badValue
+	case mode == "R" && time.Duration(n)*time.Second < c.minBy: // RFC 2852 §3
+		return Reject(552, "5.4.7", "Deliver-by time too short")
 	}
 	p.DeliverBy = DeliverBy{c.now.Add(time.Duration(n) * time.Second), mode == "R", trace}
 	return nil

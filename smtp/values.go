@@ -1,5 +1,7 @@
 package smtp
 
+import "maps"
+
 // Values carries what middlewares tell each other, by typed keys. The zero
 // value is empty and ready. It is not safe for concurrent use: the funcs of a
 // [Handler] are called one after the other for each connection.
@@ -24,3 +26,6 @@ func (k Key[T]) Get(v *Values) (x T, ok bool) {
 	x, ok = v.m[k].(T)
 	return x, ok
 }
+
+// clone is a copy for another goroutine; the values themselves are shared.
+func (v Values) clone() Values { return Values{maps.Clone(v.m)} }

@@ -1,0 +1,257 @@
+package smtp
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base32"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/postilion-mail/postilion/internal/serve"
+	"github.com/postilion-mail/postilion/internal/wire"
+	"github.com/postilion-mail/postilion/smtp/sasl"
+)
+
+// Profile is the protocol a [Server] speaks; one engine has them all.
+type Profile uint8
+
+const (
+	// MTA takes mail from other hosts (RFC 5321).
+	MTA Profile = iota
+	// Submission takes mail from users (RFC 6409, RFC 8314): MAIL needs TLS and
+	// a login.
+	Submission
+	// LMTP takes mail for delivery and answers for each recipient (RFC 2033).
+	LMTP
+)
+
+// Extensions are those that bind not only the server but the handler too, and
+// so are offered only where it says that it keeps the promise. The others are
+// offered by themselves as soon as what they need is there.
+type Extensions uint32
+
+const (
+	ExtDSN           Extensions = 1 << iota // reports are sent as asked for (RFC 3461)
+	ExtSMTPUTF8                             // paths and headers in UTF-8 (RFC 6531)
+	ExtRequireTLS                           // passed on by verified TLS or not at all (RFC 8689)
+	ExtDeliverBy                            // RFC 2852
+	ExtFutureRelease                        // RFC 4865; Submission only
+	ExtPRDR                                 // a reply for each recipient, where the client asks
+	ExtBinaryMIME                           // bodies with any bytes in them (RFC 3030)
+	ExtMTPriority                           // RFC 6710
+	ExtRRVS                                 // RFC 7293
+)
+
+// LineEndings is what becomes of a CR or LF in a message that stands alone.
+// None of the three lets it end the message: only CRLF "." CRLF does.
+type LineEndings uint8
+
+const (
+	RejectBare    LineEndings = iota // refuse the message with 550 5.6.11
+	NormalizeBare                    // make it CRLF
+	KeepBare                         // leave the bytes as they are
+)
+
+// Server receives mail. Its zero value takes all mail and drops it. The fields
+// must not change after the first Serve; the methods may be called at any time
+// and concurrently.
+type Server struct {
+	Name    string  // in the greeting and in EHLO; "" is "localhost"
+	Handler Handler // the zero Handler accepts and drops
+	Profile Profile
+
+	// TLSConfig makes STARTTLS be offered and ServeTLS possible. Certificates
+	// change through its GetCertificate; the value itself is frozen.
+	TLSConfig *tls.Config
+	// Auth makes AUTH be offered; nil: not. Mechanisms that show a password are
+	// offered under TLS only, and a Submission server wants TLS for all mail,
+	// unless InsecureAuth says that the network itself is trusted.
+	Auth         *sasl.Authenticator
+	InsecureAuth bool
+
+	Extensions  Extensions
+	Private     []Extension // verbs, parameters and EHLO lines of your own
+	Limits      Limits
+	Timeouts    Timeouts
+	LineEndings LineEndings
+	MaxHold     time.Duration // of FUTURERELEASE; 0 is 30 days
+	MinBy       time.Duration // of DELIVERBY in mode R; 0 none
+
+	Allow   func(netip.Addr) bool // who may connect; nil everybody. Others get 554
+	Proxy   func(netip.Addr) bool // whose PROXY header (v1, v2) is awaited and believed; nil nobody's
+	XClient func(netip.Addr) bool // whose XCLIENT is believed; nil nobody's
+
+	Log   *slog.Logger     // nil is silent. Never sees a credential
+	Trace *Trace           // nil is silent
+	Now   func() time.Time // for stamps, not for timeouts; nil is time.Now
+	Rand  io.Reader        // for IDs; nil is crypto/rand
+
+	once     sync.Once
+	core     serve.Server
+	tls      *tls.Config // TLSConfig, which also notes the certificate for channel bindings
+	prefix   string      // of all IDs
+	count    atomic.Uint64
+	commands []command // the table; by way of here, since its funcs look into it
+	limits   Limits    // with defaults applied
+	waits    Timeouts  // with defaults applied
+}
+
+// Trace lets a program look on. Each func may be nil, is called on the
+// connection's goroutine, and must be quick. No credential reaches it.
+type Trace struct {
+	Command func(s *Session, verb, arg string) // arg is "***" for AUTH
+	Reply   func(s *Session, r Reply)
+	// Message is called when a message was answered: n octets came, and r says
+	// what became of each recipient.
+	Message func(t *Transaction, n int64, r Results, d time.Duration)
+}
+
+// Run serves plain and implicitTLS, either of which may be nil, until ctx ends;
+// then it shuts down, with Timeouts.Grace for the transactions that run. It is
+// nil after a clean stop. smtp, pop3, imap and the queue all live by Run(ctx),
+// so one helper starts and stops a whole system.
+func (s *Server) Run(ctx context.Context, plain, implicitTLS net.Listener) error {
+	s.init()
+	return s.core.Run(ctx, plain, implicitTLS, s.waits.Grace)
+}
+
+// Serve accepts from l until Shutdown or Close, after which it returns nil. It
+// closes l.
+func (s *Server) Serve(l net.Listener) error {
+	s.init()
+	return s.core.Serve(l, false)
+}
+
+// ServeTLS is Serve with implicit TLS (RFC 8314 §3.3). It needs TLSConfig.
+func (s *Server) ServeTLS(l net.Listener) error {
+	s.init()
+	return s.core.Serve(l, true)
+}
+
+// ServeConn serves one connection to its end and closes it: of a pipe, of
+// inetd, or of a *tls.Conn, which counts as implicit TLS.
+func (s *Server) ServeConn(ctx context.Context, c net.Conn) error {
+	s.init()
+	return s.core.ServeConn(ctx, c, false)
+}
+
+// Shutdown closes the listeners, tells idle peers 421 at once, and lets
+// transactions finish until ctx ends, when it closes what is left and returns
+// the cause.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.init()
+	return s.core.Shutdown(ctx)
+}
+
+// Close closes the listeners and all connections at once.
+func (s *Server) Close() error {
+	s.init()
+	return s.core.Close()
+}
+
+// init applies the defaults, once.
+func (s *Server) init() {
+	s.once.Do(func() {
+		s.commands = commands[:]
+		s.limits, s.waits = s.Limits.withDefaults(), s.Timeouts.withDefaults()
+		s.core.Conns, s.core.PerIP = s.limits.Conns, s.limits.ConnsPerIP
+		s.core.Allow, s.core.Exempt = s.Allow, s.Proxy
+		s.core.Handle, s.core.Refuse = s.handle, s.refuse
+		if s.TLSConfig != nil {
+			s.tls = sasl.TrackCertificate(s.TLSConfig)
+		}
+		var b [5]byte
+		src := s.Rand
+		if src == nil {
+			src = rand.Reader
+		}
+		_, _ = io.ReadFull(src, b[:]) // without randomness the count alone tells IDs apart
+		s.prefix = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
+	})
+}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		MessageBytes: limit(l.MessageBytes, 25<<20),
+		Recipients:   limit(l.Recipients, 1000),
+		Messages:     limit(l.Messages, 10000),
+		CommandLine:  cmp.Or(limit(l.CommandLine, 2048), 64<<10),
+		TextLine:     limit(l.TextLine, 64<<10),
+		Errors:       limit(l.Errors, 20),
+		AuthTries:    limit(l.AuthTries, 3),
+		Commands:     limit(l.Commands, 100),
+		Conns:        limit(l.Conns, 10000),
+		ConnsPerIP:   limit(l.ConnsPerIP, 100),
+		MinRate:      limit(l.MinRate, 200),
+	}
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	return Timeouts{
+		Banner:    timeout(t.Banner, 0),
+		Dial:      timeout(t.Dial, 30*time.Second),
+		TLS:       timeout(t.TLS, 30*time.Second),
+		Command:   timeout(t.Command, 5*time.Minute),
+		DataBlock: timeout(t.DataBlock, 3*time.Minute),
+		DataEnd:   timeout(t.DataEnd, 10*time.Minute),
+		Handler:   timeout(t.Handler, 5*time.Minute),
+		Write:     timeout(t.Write, time.Minute),
+		Grace:     timeout(t.Grace, 30*time.Second),
+	}
+}
+
+func (s *Server) name() string {
+	if s.Name == "" {
+		return "localhost"
+	}
+	return s.Name
+}
+
+func (s *Server) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+// newID names a connection: random for each server, counted within it.
+func (s *Server) newID() string { return s.prefix + strconv.FormatUint(s.count.Add(1), 36) }
+
+// handle serves one connection.
+func (s *Server) handle(ctx context.Context, sc *serve.Conn) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c := &conn{srv: s, sc: sc, nc: sc.Conn, ctx: ctx, cancel: cancel}
+	sc.Wake = c.r.Wake
+	c.r.Reset(c.nc)
+	c.r.Deadline = c.readDeadline
+	c.serve()
+}
+
+// refuse says why a connection is not served. 421 asks to come back, 554 not to
+// (RFC 5321 §3.1). The text is short enough never to block.
+func (s *Server) refuse(nc net.Conn, why serve.Refusal) {
+	_, _ = nc.Write(refusal(why).append(nil, false))
+}
+
+func refusal(why serve.Refusal) Reply {
+	switch why {
+	case serve.NotAllowed:
+		return Reply{554, "5.7.1", "You may not connect here"}
+	case serve.TooManyIP:
+		return Reply{421, "4.7.0", "Too many connections from your network"}
+	}
+	return Reply{421, "4.3.2", "Too many connections"}
+}
+
+// wireEnds translates the policy; the names are the same.
+func (e LineEndings) wireEnds() wire.Ends { return wire.Ends(e) }
