@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -58,6 +59,22 @@ func TestMechanismsOffersWhatIsSet(t *testing.T) {
 		_, err := full.Start(Login{Mechanism: name})
 		assert.ErrorIs(t, err, ErrMechanism, "%.20q", name)
 	}
+}
+
+// The table in the manual is this one.
+func TestManualListsTheMechanisms(t *testing.T) {
+	manual, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(manual), "reveals the secret\n")
+	require.True(t, ok)
+	for i := range mechanisms {
+		line, after, _ := strings.Cut(rest, "\n")
+		fields := strings.Fields(strings.TrimPrefix(line, "//"))
+		assert.Equal(t, mechanisms[i].name, fields[0])
+		assert.Equal(t, mechanisms[i].plaintext, fields[len(fields)-1] == "yes", fields[0])
+		rest = after
+	}
+	assert.True(t, strings.HasPrefix(rest, "//\n"), "and it ends there")
 }
 
 func TestPlaintext(t *testing.T) {

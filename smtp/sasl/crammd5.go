@@ -17,7 +17,7 @@ import (
 func (x *server) cramMD5() step {
 	return func(_ context.Context, in []byte) ([]byte, step, error) {
 		if in != nil {
-			return nil, nil, badClient("CRAM-MD5 takes no initial response")
+			return nil, nil, errUnasked
 		}
 		var nonce [12]byte
 		if _, err := io.ReadFull(x.auth.rand(), nonce[:]); err != nil {

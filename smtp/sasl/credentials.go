@@ -22,7 +22,8 @@ type Credentials struct {
 	// Password is his password; empty means that he has none to show.
 	Password string
 
-	// Authz is whom to act as; empty means as User.
+	// Authz is whom to act as; empty means as User. CRAM-MD5 and LOGIN have
+	// no room for it and are not used if it is set.
 	Authz string
 
 	// Token gives a fresh OAuth bearer token, once for each login. It must

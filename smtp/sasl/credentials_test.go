@@ -45,6 +45,8 @@ func TestCredentialsPickTheStrongest(t *testing.T) {
 		{"unless named", with(func(c *Credentials) { c.Mechanisms = []string{"external"} }), true, "EXTERNAL PLAIN", "EXTERNAL"},
 		{"in the caller's order", with(func(c *Credentials) { c.Mechanisms = []string{"PLAIN", "SCRAM-SHA-1"} }), true, "SCRAM-SHA-1 PLAIN", "PLAIN"},
 		{"only what the caller names", with(func(c *Credentials) { c.Mechanisms = []string{"SCRAM-SHA-256-PLUS"} }), true, "SCRAM-SHA-256 PLAIN", ""},
+		{"nothing that drops whom to act as", with(func(c *Credentials) { c.Authz = "boss" }), true, "CRAM-MD5 LOGIN", ""},
+		{"but what can carry it", with(func(c *Credentials) { c.Authz = "boss" }), true, "CRAM-MD5 LOGIN PLAIN", "PLAIN"},
 		{"look-alike letters", user, true, "PLAıN ſCRAM-SHA-1", ""}, // pitfall 19
 	} {
 		l := Login{}
@@ -147,6 +149,18 @@ func TestSecretsAreMasked(t *testing.T) {
 	assert.Equal(t, cred.GoString(), fmt.Sprintf("%#v", cred))
 }
 
+func TestLoginInLogs(t *testing.T) {
+	ch := newChannel(t, tls.VersionTLS13)
+	l := ch.server
+	l.User, l.Mechanism, l.Authz, l.Identity = "ann\n", "PLAIN", "boss", "boss@example.org"
+	var out bytes.Buffer
+	slog.New(slog.NewTextHandler(&out, nil)).Info("login", "l", l)
+	assert.Contains(t, out.String(), `l.protocol=smtp l.mechanism=PLAIN l.user="ann\n" l.authz=boss l.identity=boss@example.org l.remote=192.0.2.1:4711 l.tls=true`)
+	out.Reset()
+	slog.New(slog.NewTextHandler(&out, nil)).Info("login", "l", Login{})
+	assert.Contains(t, out.String(), `l.protocol="" l.mechanism="" l.user="" l.tls=false`+"\n")
+}
+
 // Errors go to logs: none may quote what the peer sent as a secret.
 func TestErrorsQuoteNoSecret(t *testing.T) {
 	const secret = "hunter2"
@@ -175,6 +189,7 @@ func TestErrorsBecomeReplies(t *testing.T) {
 		&TokenError{}:  "535 5.7.8",
 		ErrThrottled:   "454 4.7.0",
 		badClient("x"): "501 5.5.2",
+		errUnasked:     "501 5.7.0",
 		ErrMechanism:   "504 5.5.4",
 		badServer("x"): "454 4.7.0",
 	} {

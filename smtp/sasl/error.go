@@ -37,6 +37,7 @@ const (
 	malformed
 	unavailable
 	impostor
+	unasked
 )
 
 var failures = [...]struct { // RFC 4954 §6, RFC 3463 §3.8
@@ -48,6 +49,7 @@ var failures = [...]struct { // RFC 4954 §6, RFC 3463 §3.8
 	malformed:   {501, "5.5.2", "malformed authentication message"},
 	unavailable: {504, "5.5.4", "authentication mechanism not available"},
 	impostor:    {454, "4.7.0", "server failed authentication"},
+	unasked:     {501, "5.7.0", "mechanism takes no initial response"}, // RFC 4954 §4
 }
 
 func (f failure) Error() string { return "sasl: " + failures[f].text }
@@ -57,6 +59,9 @@ func (f failure) SMTP() (code int, enhanced, text string) {
 	r := failures[f]
 	return r.code, r.enhanced, r.text
 }
+
+// errUnasked is a case of ErrMalformed with a reply of its own.
+var errUnasked = fmt.Errorf("%w: %w", unasked, ErrMalformed)
 
 func badClient(what string) error { return fmt.Errorf("%w: %s", ErrMalformed, what) }
 func badServer(what string) error { return fmt.Errorf("%w: %s", ErrServer, what) }

@@ -22,9 +22,9 @@ var mechanisms = [...]mechanism{
 	scramRow(&sha1Hash, false),
 	{"OAUTHBEARER", true, offersToken, usesToken, (*server).oauthbearer, (*client).oauthbearer}, // RFC 7628
 	{"XOAUTH2", true, offersToken, usesToken, (*server).xoauth2, (*client).xoauth2},
-	{"CRAM-MD5", false, offersSecret, usesPassword, (*server).cramMD5, (*client).cramMD5},   // RFC 2195
+	{"CRAM-MD5", false, offersSecret, usesOwnName, (*server).cramMD5, (*client).cramMD5},    // RFC 2195
 	{"PLAIN", true, offersPassword, usesPassword, (*server).plainText, (*client).plainText}, // RFC 4616
-	{"LOGIN", true, offersPassword, usesPassword, (*server).loginName, (*client).loginName},
+	{"LOGIN", true, offersPassword, usesOwnName, (*server).loginName, (*client).loginName},
 }
 
 // find returns the mechanism by its name in any case, nil if there is none.
@@ -47,3 +47,7 @@ func offersToken(a *Authenticator, _ *Login) bool    { return a.Token != nil }
 
 func usesPassword(c *Credentials, _ *Login) bool { return c.User != "" && c.Password != "" }
 func usesToken(c *Credentials, _ *Login) bool    { return c.Token != nil }
+
+// usesOwnName is for mechanisms that cannot carry an authorization identity:
+// without it the login would act as somebody else than was asked for.
+func usesOwnName(c *Credentials, l *Login) bool { return c.Authz == "" && usesPassword(c, l) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"log/slog"
 	"net/netip"
 )
 
@@ -15,7 +16,7 @@ const MaxMessage = 16 << 10
 // Login is what is known about one attempt to log in. The protocol's side
 // fills Protocol, Mechanism, Remote, TLS and ServerCert before Start; User,
 // Authz and Identity are learnt in the exchange, and [Exchange.Login] shows
-// them. It holds no secret and may be logged whole.
+// them. It holds no secret, and log/slog shows it without the certificates.
 type Login struct {
 	// Protocol is "smtp", "lmtp", "pop3" or "imap". Nothing in this package
 	// depends on it; it is there for the funcs that check and log.
@@ -52,6 +53,23 @@ type Login struct {
 	// unknown: channel binding then works by tls-exporter and tls-unique but
 	// not by tls-server-end-point. Clients leave it nil.
 	ServerCert *x509.Certificate
+}
+
+// LogValue shows who, how and from where.
+func (l Login) LogValue() slog.Value {
+	attrs := []slog.Attr{
+		slog.String("protocol", l.Protocol), slog.String("mechanism", l.Mechanism), slog.String("user", l.User),
+	}
+	if l.Authz != "" {
+		attrs = append(attrs, slog.String("authz", l.Authz))
+	}
+	if l.Identity != "" {
+		attrs = append(attrs, slog.String("identity", l.Identity))
+	}
+	if l.Remote.IsValid() {
+		attrs = append(attrs, slog.String("remote", l.Remote.String()))
+	}
+	return slog.GroupValue(append(attrs, slog.Bool("tls", l.TLS != nil))...)
 }
 
 // Exchange is one attempt on one connection, on either side. It is used by

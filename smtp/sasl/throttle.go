@@ -127,8 +127,8 @@ func (t *limiter) add(p pledge, now time.Time, n float64) bool {
 	defer t.mu.Unlock()
 	t.turn(now)
 	for i, limit := range [...]float64{t.perMinute, wide * t.perMinute} {
-		// Half a failure of slack: the leak is not exact to the last bit.
-		if n >= 0 && t.level(p.prefix[i], now, limit)+1 > limit+0.5 {
+		// A hair of slack: the leak is not exact to the last bit.
+		if n >= 0 && t.level(p.prefix[i], now, limit)+1 > limit+1e-6 {
 			return false
 		}
 	}
@@ -136,19 +136,27 @@ func (t *limiter) add(p pledge, now time.Time, n float64) bool {
 		return true
 	}
 	for i, limit := range [...]float64{t.perMinute, wide * t.perMinute} {
-		level := max(0, t.level(p.prefix[i], now, limit)+n)
-		t.cur[p.prefix[i]] = bucket{level, now}
+		b := bucket{max(0, t.level(p.prefix[i], now, limit)+n), now}
+		// A release that comes late must not leak the same time twice.
+		if was := t.find(p.prefix[i]); was.at.After(now) {
+			b.at = was.at
+		}
+		t.cur[p.prefix[i]] = b
 	}
 	return true
 }
 
 // level is what has not leaked yet. A clock that goes back leaks nothing.
 func (t *limiter) level(p netip.Prefix, now time.Time, perMinute float64) float64 {
-	b, ok := t.cur[p]
-	if !ok {
-		b = t.old[p]
-	}
+	b := t.find(p)
 	return max(0, b.level-perMinute*max(0, now.Sub(b.at).Minutes()))
+}
+
+func (t *limiter) find(p netip.Prefix) bucket {
+	if b, ok := t.cur[p]; ok {
+		return b
+	}
+	return t.old[p]
 }
 
 // turn forgets what is over: every bucket is empty after a minute without a

@@ -189,6 +189,27 @@ func TestThrottleInjectedClock(t *testing.T) {
 	require.NoError(t, try(t, a, "192.0.2.1", "p"))
 }
 
+// One that is released late must not make the others leak twice.
+func TestThrottleLateRelease(t *testing.T) {
+	t0 := time.Unix(1000, 0)
+	l, p := &limiter{perMinute: 6}, pledgeOf(peer)
+	for range 6 {
+		require.True(t, l.add(p, t0, 1))
+	}
+	t1 := t0.Add(10 * time.Second) // one has leaked
+	require.True(t, l.add(p, t1, 1))
+	l.add(p, t0, -1)
+	assert.InDelta(t, 5, l.level(p.prefix[0], t1, 6), 1e-9)
+}
+
+func TestThrottleOneAMinute(t *testing.T) {
+	t0 := time.Unix(1000, 0)
+	l, p := &limiter{perMinute: 1}, pledgeOf(peer)
+	require.True(t, l.add(p, t0, 1))
+	assert.False(t, l.add(p, t0.Add(59*time.Second), 1))
+	assert.True(t, l.add(p, t0.Add(60*time.Second), 1))
+}
+
 func TestThrottleMemoryIsBounded(t *testing.T) {
 	now := time.Unix(1000, 0)
 	l := &limiter{perMinute: 5}
