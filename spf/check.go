@@ -145,7 +145,7 @@ func splitSender(sender string) (local, origin string) {
 // (RFC 7208 §4.3). U-labels become A-labels (RFC 8616 §4).
 func checkable(domain string) (string, bool) {
 	domain = toASCII(domain)
-	if strings.IndexByte(domain, '.') < 0 || strings.HasPrefix(domain, "[") || !ascii(domain) {
+	if strings.IndexByte(domain, '.') < 0 || strings.HasPrefix(domain, "[") || !addr.IsASCII(domain) {
 		return "", false
 	}
 	return domain, dns.CheckName(domain) == nil
@@ -153,7 +153,7 @@ func checkable(domain string) (string, bool) {
 
 // toASCII is dns.Fold for most names; only a name beyond ASCII goes through IDNA.
 func toASCII(domain string) string {
-	if !ascii(domain) {
+	if !addr.IsASCII(domain) {
 		if a, err := addr.ToASCII(domain); err == nil {
 			return a
 		}

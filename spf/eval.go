@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/addr"
 	"github.com/postilion-mail/postilion/mx/dns"
 )
 
@@ -37,6 +38,8 @@ type eval struct {
 	names []ptrName // of the client, once asked for
 	asked bool
 	buf   []byte
+	spare []*Record // memory for the records, as long as no cache keeps them
+	taken int       // of spare
 
 	err     error
 	terms   int
@@ -61,7 +64,7 @@ func (e *eval) start(ctx *deadline, c *Checker, ip netip.Addr, sender string, r 
 		e.scope.receiver = r.Receiver
 	}
 	e.scope.hello = r.Hello
-	if !ascii(r.Hello) {
+	if !addr.IsASCII(r.Hello) {
 		e.scope.hello = toASCII(r.Hello) // RFC 8616 §4
 	}
 	e.ttl, e.signed = -1, true
@@ -76,13 +79,32 @@ func (e *eval) reset() {
 	if e.ahead != nil {
 		e.ahead.stop()
 	}
-	clear(e.stack[:cap(e.stack)])
+	clear(e.stack)
 	clear(e.steps)
 	clear(e.names)
+	for _, r := range e.spare[:e.taken] {
+		*r = Record{Terms: r.Terms[:0]} // its strings go when the terms are overwritten
+		if cap(r.Terms) > 64 {
+			r.Terms = nil // no hostile record may stay for long
+		}
+	}
 	*e = eval{
 		scope: scope{validated: e.scope.validated, now: e.scope.now},
-		stack: e.stack[:0], steps: e.steps[:0], names: e.names[:0], buf: e.buf[:0],
+		stack: e.stack[:0], steps: e.steps[:0], names: e.names[:0], buf: e.buf[:0], spare: e.spare,
 	}
+}
+
+// blank gives a Record to parse into. Nothing of a check keeps Records beyond its
+// end, unless there is a cache.
+func (e *eval) blank() *Record {
+	if e.checker.Records != nil {
+		return new(Record)
+	}
+	if e.taken == len(e.spare) {
+		e.spare = append(e.spare, new(Record))
+	}
+	e.taken++
+	return e.spare[e.taken-1]
 }
 
 // verdict evaluates a domain and says what came out.

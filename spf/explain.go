@@ -3,6 +3,7 @@ package spf
 import (
 	"strings"
 
+	"github.com/postilion-mail/postilion/internal/addr"
 	"github.com/postilion-mail/postilion/mx/dns"
 )
 
@@ -38,7 +39,7 @@ func (e *eval) published(f frame) string {
 	}
 	text := a.RRs[0].Data
 	x := macroString(text, "", true)
-	if x.fault != "" || x.uses.has("sl") && !ascii(e.local) {
+	if x.fault != "" || x.uses.has("sl") && !addr.IsASCII(e.local) {
 		return ""
 	}
 	e.buf = e.appendMacros(e.buf[:0], text, f.domain)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/addr"
 	"github.com/postilion-mail/postilion/mx/dns"
 )
 
@@ -15,8 +16,10 @@ func (e *eval) lookup(name string, t dns.Type) (dns.Answer, error) {
 		return dns.Answer{}, ErrQueries
 	}
 	e.queries++
-	if err := e.ctx.Err(); err != nil {
-		return dns.Answer{}, err
+	if e.queries > 1 { // the first cannot be late
+		if err := e.ctx.Err(); err != nil {
+			return dns.Answer{}, err
+		}
 	}
 	a, err := e.from.Lookup(e.ctx, name, t)
 	if err == nil {
@@ -67,16 +70,16 @@ func (e *eval) record(domain string) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec, err := choose(a)
+	rec, err := choose(a, e.blank)
 	if k := e.checker.Records; k != nil {
 		k.put(domain, compiled{record: rec, err: err, ttl: a.TTL, authentic: a.Authentic}, e.checker.now())
 	}
 	return rec, err
 }
 
-// choose takes the SPF record out of the TXT records (RFC 7208 §4.5) and parses
-// it. There may be one at most.
-func choose(a dns.Answer) (*Record, error) {
+// choose takes the SPF record out of the TXT records (RFC 7208 §4.5),
+// and parses it into a blank. There may be one at most.
+func choose(a dns.Answer, blank func() *Record) (*Record, error) {
 	found := -1
 	for i := range a.RRs {
 		if Is(a.RRs[i].Data) {
@@ -89,8 +92,8 @@ func choose(a dns.Answer) (*Record, error) {
 	if found < 0 {
 		return nil, nil
 	}
-	rec, err := Parse(a.RRs[found].Data)
-	if err != nil {
+	rec := blank()
+	if err := rec.parse(a.RRs[found].Data); err != nil {
 		return nil, err
 	}
 	return rec, nil
@@ -120,7 +123,7 @@ func (e *eval) target(t *target, domain string) (name string, ok bool, err error
 // silent says whether the target has the local-part in it, and that is beyond
 // ASCII: RFC 8616 §4 wants such a term never to match.
 func (t *target) silent(e *eval) bool {
-	return t.uses.has("sl") && !ascii(e.local)
+	return t.uses.has("sl") && !addr.IsASCII(e.local)
 }
 
 // expand makes a name that can be looked up of a domain-spec with macros. One that

@@ -21,12 +21,17 @@ func Is(text string) bool {
 // be read. A record with an error anywhere is a permerror, even if a term before
 // the error matches (RFC 7208 §4.6).
 func Parse(text string) (*Record, error) {
-	r := &Record{Text: text}
+	r := &Record{Terms: make([]Term, 0, strings.Count(text, " "))}
+	return r, r.parse(text)
+}
+
+// parse reads text into r, and uses the memory of its Terms again.
+func (r *Record) parse(text string) error {
+	*r = Record{Text: text, Terms: r.Terms[:0]}
 	if !Is(text) {
-		return r, SyntaxErrors{{Term: cut(text), Text: "the record does not begin with v=spf1"}}
+		return SyntaxErrors{{Term: cut(text), Text: "the record does not begin with v=spf1"}}
 	}
 	p := parser{record: r}
-	r.Terms = r.few[:0]
 	for at := len(version); at < len(text); {
 		if text[at] == ' ' { // RFC 7208 §4.6.1: 1*SP between terms, and at the end
 			at++
@@ -40,9 +45,9 @@ func Parse(text string) (*Record, error) {
 		at += end
 	}
 	if p.errs != nil {
-		return r, p.errs
+		return p.errs
 	}
-	return r, nil
+	return nil
 }
 
 // cut shortens what is no record at all, for an error text.
@@ -103,12 +108,20 @@ func (p *parser) modifier(m Modifier) (fault string) {
 	return fault
 }
 
-// directive reads [ qualifier ] mechanism.
+// directive reads [ qualifier ] mechanism, in place: terms are large.
 func (p *parser) directive(text string, offset int) (fault string) {
-	t := Term{Text: text, Offset: offset, Qualifier: '+', Bits4: 32, Bits6: 128}
-	rest := text
-	switch rest[0] {
-	case '+', '-', '~', '?':
+	p.record.Terms = append(p.record.Terms, Term{Text: text, Offset: offset, Qualifier: '+', Bits4: 32, Bits6: 128})
+	last := len(p.record.Terms) - 1
+	if fault = p.record.Terms[last].read(text); fault != "" {
+		p.record.Terms = p.record.Terms[:last]
+	}
+	return fault
+}
+
+// read reads the term from its text.
+func (t *Term) read(rest string) (fault string) {
+	qualified := strings.IndexByte("+-~?", rest[0]) >= 0
+	if qualified {
 		t.Qualifier, rest = rest[0], rest[1:]
 	}
 	n := nameEnd(rest)
@@ -119,15 +132,12 @@ func (p *parser) directive(text string, offset int) (fault string) {
 		}
 	}
 	switch rest = rest[n:]; {
-	case strings.HasPrefix(rest, "=") && text[0] == t.Qualifier:
+	case qualified && strings.HasPrefix(rest, "="):
 		return "a modifier takes no qualifier"
 	case t.Mechanism == 0:
 		return "no such mechanism"
 	}
-	if fault = t.argument(rest); fault == "" {
-		p.record.Terms = append(p.record.Terms, t)
-	}
-	return fault
+	return t.argument(rest)
 }
 
 // argument reads what follows the name of the mechanism.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/postilion-mail/postilion/internal/addr"
 	"github.com/postilion-mail/postilion/mx/dns"
 )
 
@@ -105,7 +106,7 @@ func (p *prefetch) record(rec *Record, domain string) {
 func (p *prefetch) term(m Mechanism, t *target, domain string) {
 	name := domain
 	switch {
-	case t.uses.has("p") || t.uses.has("sl") && !ascii(p.scope.local):
+	case t.uses.has("p") || t.uses.has("sl") && !addr.IsASCII(p.scope.local):
 		return
 	case t.macro:
 		var ok bool
@@ -149,7 +150,7 @@ func (p *prefetch) takeTerm() bool {
 
 // included goes on with a record that has arrived early.
 func (p *prefetch) included(q question, a dns.Answer) {
-	if rec, err := choose(a); err == nil {
+	if rec, err := choose(a, func() *Record { return new(Record) }); err == nil {
 		p.known(rec, q.name)
 	}
 }

@@ -17,8 +17,6 @@ type Record struct {
 
 	// Unknown are the modifiers that RFC 7208 §6 wants ignored.
 	Unknown []Modifier
-
-	few [6]Term // room for the Terms of most records
 }
 
 // String gives the text that the record was read from.

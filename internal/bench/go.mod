@@ -7,6 +7,7 @@ replace github.com/postilion-mail/postilion => ../..
 require github.com/postilion-mail/postilion v0.0.0
 
 require (
+	blitiri.com.ar/go/spf v1.6.0 // indirect
 	github.com/cention-sany/utf7 v0.0.0-20170124080048-26cad61bd60a // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/clipperhouse/displaywidth v0.10.0 // indirect
