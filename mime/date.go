@@ -65,7 +65,7 @@ func (p *dateParser) part() bool {
 	case (c == '+' || c == '-') && p.timed:
 		p.zone()
 		return true
-	case c == ',' || c == '-' || c == '/' || c == '.' || c == '+':
+	case c == ',' || c == '-' || c == '/' || c == '.' || c == '+' || c == '_':
 		p.i++
 		return true
 	}

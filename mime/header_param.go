@@ -119,7 +119,7 @@ func (s *paramScanner) next() (p rawParam, ok bool) {
 		}
 		s.i++
 		p.value, p.quoted = s.paramValue()
-		if len(p.name) == 0 {
+		if len(bytes.TrimLeft(p.name, "*")) == 0 || len(p.value) == 0 && !p.quoted {
 			s.flaws.add(BadParam)
 			continue
 		}
