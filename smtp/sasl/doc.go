@@ -63,7 +63,8 @@
 // in the wrapped text, for the log. In SCRAM an unknown user gets a salt and
 // work factor that stay the same for that name, and fails only at the proof,
 // after the same work; set SaltKey and Iterations so that they cannot be told
-// from stored ones. What Password and Secret do with their time is
+// from stored ones, and keep the same kind of Secret for all users: where
+// some are plain and some are keys, time tells which. What Password and Secret do with their time is
 // theirs: [Secrets] makes a Password func that takes as long for unknown
 // users. Comparisons are in constant time.
 //

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -223,8 +222,8 @@ func TestNoUserEnumeration(t *testing.T) {
 
 func TestUnknownUserTakesTheSameWork(t *testing.T) {
 	a := all(Secret{Plain: testPassword})
-	a.Iterations = 200_000
-	work := func(user string) time.Duration {
+	a.Iterations = 8192
+	derives := func(user string) bool {
 		c := good("SCRAM-SHA-256")
 		c.User, c.Password = user, "wrong"
 		x, s := begin(t, c, a, Login{}, Login{}, []string{"SCRAM-SHA-256"})
@@ -238,13 +237,10 @@ func TestUnknownUserTakesTheSameWork(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, _, err = s.Next(ctx, out)
-		if !errors.Is(err, context.Canceled) {
-			return 0
-		}
-		return 1
+		return errors.Is(err, context.Canceled)
 	}
-	assert.EqualValues(t, 1, work(testUser))
-	assert.EqualValues(t, 1, work("nobody"))
+	assert.True(t, derives(testUser))
+	assert.True(t, derives("nobody"))
 }
 
 func TestDowngradeIsFound(t *testing.T) {
