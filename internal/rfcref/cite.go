@@ -108,7 +108,7 @@ type found struct {
 }
 
 const (
-	sectionPat = `(?:[0-9]+|[A-Z])(?:\.[0-9]+)*`
+	sectionPat = `(?:[0-9]{1,3}|[A-Z])(?:\.[0-9]{1,3})*`
 	appendPat  = `(?:[Aa]ppendix\s+)`
 )
 

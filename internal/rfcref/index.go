@@ -165,6 +165,9 @@ func runs(nums []string) func(yield func([]string) bool) {
 	}
 }
 
+// runPat is a section, or a run of its siblings up to a number or a letter.
+var runPat = regexp.MustCompile(`^` + sectionPat + `(?:-(?:[0-9]{1,3}|[A-Z]))?$`)
+
 // expand undoes compact.
 func expand(s string) ([]string, error) {
 	var out []string
@@ -174,15 +177,11 @@ func expand(s string) ([]string, error) {
 		if !isRun {
 			to = last
 		}
-		if to == "" || last == "" || rank(to) < rank(last) || rank(to)-rank(last) > 100 {
+		if !runPat.MatchString(f) || rank(to) < rank(last) || rank(to)-rank(last) > 100 {
 			return nil, fmt.Errorf("%q is no run of sections", f)
 		}
-		for last != "" {
+		for ; rank(last) <= rank(to); last = after(last) {
 			out = append(out, strings.TrimPrefix(parent+"."+last, "."))
-			if last == to {
-				break
-			}
-			last = after(last)
 		}
 	}
 	slices.SortFunc(out, compareSections)

@@ -132,7 +132,7 @@ func TestIndexText(t *testing.T) {
 		require.NoError(t, err, s)
 		assert.Equal(t, s, compact(secs))
 	}
-	for _, s := range []string{"1-", "-1", "3-1", "1-900", "1."} {
+	for _, s := range []string{"1-", "-1", "3-1", "1-900", "1.", "A-BC", "01-x", "a", "1.A"} {
 		_, err := expand(s)
 		assert.Error(t, err, s)
 	}
@@ -204,4 +204,40 @@ func TestTable(t *testing.T) {
 	b.Reset()
 	require.NoError(t, writeTable(&b, ix, cites, []string{"./smtp/"}))
 	assert.Equal(t, "//   - RFC 5321: Mail\n", b.String())
+}
+
+// FuzzSections asserts that what expand accepts survives compact.
+func FuzzSections(f *testing.F) {
+	f.Add("1-3 A-C 1.1 2.1-4 2.2.1 A.1-2")
+	f.Add("4.1.1-11 9-A 01-1")
+	f.Fuzz(func(t *testing.T, s string) {
+		secs, err := expand(s)
+		if err != nil || len(s) > 200 {
+			return
+		}
+		again, err := expand(compact(secs))
+		if err != nil {
+			t.Fatalf("%q -> %q: %v", s, compact(secs), err)
+		}
+		if len(again) != len(secs) {
+			t.Errorf("%q: %q became %q", s, secs, again)
+		}
+	})
+}
+
+// FuzzParseText asserts that each citation found starts where it says, with
+// its number or the word in front of it.
+func FuzzParseText(f *testing.F) {
+	f.Add("RFC 5321 §4.1, §4.2 and RFCs 1939, 2449 and 5034 §4; RFC5321, RFC 1 section 2")
+	f.Fuzz(func(t *testing.T, s string) {
+		cites, bad := parseText(s)
+		for _, c := range append(cites, bad...) {
+			if !strings.HasPrefix(s[c.at:], "RFC") && (s[c.at] < '0' || s[c.at] > '9') {
+				t.Errorf("%q: nothing at %d", s, c.at)
+			}
+			if !strings.Contains(s, c.section) {
+				t.Errorf("%q: no section %s", s, c.section)
+			}
+		}
+	})
 }

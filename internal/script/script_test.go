@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/script"
+	"github.com/postilion-mail/postilion/internal/testcert"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -72,7 +73,7 @@ func ExampleError() {
 	//   C: NOOP
 }
 
-func ExampleParse() {
+func ExampleScript() {
 	_, err := script.Parse("example.txt", "-S\nC: QUIT\n")
 	fmt.Println(err)
 	// Output: example.txt:2: "C: QUIT" after the connection was closed
@@ -232,6 +233,10 @@ func TestBytesBeforeTLS(t *testing.T) {
 
 func TestHandshakeFails(t *testing.T) {
 	ca, other := authority(t), authority(t)
+	synctest.Test(t, func(t *testing.T) { handshakeFails(t, ca, other) })
+}
+
+func handshakeFails(t *testing.T, ca, other *testcert.Authority) {
 	_, err := play(t, "S: 220 *\nC: STARTTLS\nS: 220 *\n+TLS\n", func(s *script.Script) (string, error) {
 		return script.Player{TLS: other.Client(), Timeout: time.Second}.PlayClient(t.Context(), dialPipe(toy{tls: ca.Server()}), s)
 	})

@@ -1,8 +1,10 @@
 package script
 
 import (
+	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -130,6 +132,26 @@ func FuzzTranscript(f *testing.F) {
 		}
 		if err := Compare(d, tr.String()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// FuzzMatch compares Match with the same pattern as a regular expression.
+func FuzzMatch(f *testing.F) {
+	f.Add("250-*SIZE *", "250-X SIZE 1")
+	f.Add("* a**b*c", "* a*b*c")
+	f.Add("a*ab*b", "aabb")
+	f.Fuzz(func(t *testing.T, pattern, line string) {
+		if len(pattern) > 100 || !utf8.ValidString(pattern) || !utf8.ValidString(line) {
+			return
+		}
+		parts := split(pattern)
+		for i, p := range parts {
+			parts[i] = regexp.QuoteMeta(p)
+		}
+		want := regexp.MustCompile(`(?s)\A` + strings.Join(parts, ".*") + `\z`).MatchString(line)
+		if got := Match(pattern, line); got != want {
+			t.Errorf("Match(%q, %q) = %v", pattern, line, got)
 		}
 	})
 }
