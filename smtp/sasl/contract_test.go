@@ -149,6 +149,21 @@ func hide(line string, after ...string) string {
 	return line
 }
 
+// Whatever a client says to a refused token, it stays refused, as that.
+func TestRefusedTokenTakesAnyAnswer(t *testing.T) {
+	a := &Authenticator{Token: func(context.Context, Login, string) (string, error) { return "", ErrCredentials }}
+	for _, answer := range []string{"", "\x01", "n,a=ann,\x01auth=Bearer good\x01\x01"} {
+		s, err := a.Start(Login{Mechanism: "OAUTHBEARER"})
+		require.NoError(t, err)
+		out, _, err := s.Next(t.Context(), []byte("n,a=ann,\x01auth=Bearer bad\x01\x01"))
+		require.NoError(t, err)
+		assert.JSONEq(t, `{"status":"invalid_token"}`, string(out))
+		_, done, err := s.Next(t.Context(), []byte(answer))
+		assert.ErrorIs(t, err, ErrCredentials)
+		assert.False(t, done)
+	}
+}
+
 // An abort is nothing but dropping the exchange: nothing waits, and the next
 // attempt starts afresh.
 func TestAbortAtEveryStep(t *testing.T) {

@@ -17,26 +17,25 @@ func (x *server) oauthbearer() step {
 		if err != nil {
 			return nil, nil, err
 		}
-		// A refusal is told in JSON; the client's answer to it, a single ^A,
-		// ends the exchange (RFC 7628 §3.2.3).
-		return x.bearer(ctx, user, token, "\x01")
+		return x.bearer(ctx, user, token)
 	})
 }
 
 // xoauth2 is XOAUTH2 on the server: OAUTHBEARER's elder, without an RFC,
-// which answers the refusal by an empty line.
+// in which the client answers a refusal by an empty line.
 func (x *server) xoauth2() step {
 	return clientFirst(func(ctx context.Context, in []byte) ([]byte, step, error) {
 		user, token, err := parseXOAuth2(string(in))
 		if err != nil {
 			return nil, nil, err
 		}
-		return x.bearer(ctx, user, token, "")
+		return x.bearer(ctx, user, token)
 	})
 }
 
-// bearer checks a token; ack is what the client says to a refusal.
-func (x *server) bearer(ctx context.Context, user, token, ack string) ([]byte, step, error) {
+// bearer checks a token. A refusal is told in JSON first; whatever the client
+// answers to that, ^A or nothing, ends the exchange (RFC 7628 §3.2.3).
+func (x *server) bearer(ctx context.Context, user, token string) ([]byte, step, error) {
 	x.login.User = user
 	err := x.verify(ctx, func() error { return x.token(ctx, user, token) })
 	if !errors.Is(err, ErrCredentials) {
@@ -44,12 +43,8 @@ func (x *server) bearer(ctx context.Context, user, token, ack string) ([]byte, s
 	}
 	why := &TokenError{}
 	errors.As(err, &why)
-	return why.encode(x.login.Mechanism), func(_ context.Context, in []byte) ([]byte, step, error) {
-		if string(in) != ack {
-			return nil, nil, badClient("a refused token takes no other answer")
-		}
-		return nil, nil, err
-	}, nil
+	end := func(context.Context, []byte) ([]byte, step, error) { return nil, nil, err }
+	return why.encode(x.login.Mechanism), end, nil
 }
 
 // token asks whose token it is; the name sent along is a hint.
