@@ -28,6 +28,7 @@ const maxIndent = 9
 func outline(text string) []string {
 	seen := map[string]bool{}
 	letters := map[string]bool{}
+	indented := !margin.MatchString(text)
 	for l := range strings.Lines(text) {
 		l = strings.TrimRight(l, "\r\n")
 		if m := lettered.FindStringSubmatch(l); m != nil {
@@ -37,7 +38,7 @@ func outline(text string) []string {
 		if m == nil || len(m[1]) > maxIndent {
 			continue
 		}
-		if strings.Contains(m[2], ".") || m[1] == "" || !hasMargin(text) {
+		if strings.Contains(m[2], ".") || m[1] == "" || indented {
 			seen[m[2]] = true
 		}
 	}
@@ -54,8 +55,6 @@ func outline(text string) []string {
 
 // margin is the first heading of an RFC whose main sections start at the margin.
 var margin = regexp.MustCompile(`(?m)^1\.?[ \t]+\S`)
-
-func hasMargin(text string) bool { return margin.MatchString(text) }
 
 // believe keeps the numbers whose predecessor and parent are kept, in order.
 func believe(seen map[string]bool) []string {
