@@ -85,7 +85,7 @@ type Verdict struct {
 // Check evaluates the HELO name and the reverse-path. For an empty reverse-path
 // both are the same (RFC 7208 §2.4), and the check is made once.
 func (c *Checker) Check(ctx context.Context, r Request) Report {
-	d := withDeadline(ctx, c.Limits.filled().Total)
+	d := withDeadline(ctx, c.Limits.total())
 	defer d.release()
 	rep := Report{Request: r}
 	rep.Hello = c.verdict(d, r.IP, r.Hello, "postmaster@"+r.Hello, r)
@@ -105,7 +105,7 @@ func (c *Checker) Check(ctx context.Context, r Request) Report {
 // %{h}. A sender without "@" is taken for a domain. The Identity of the verdict is
 // MailFrom.
 func (c *Checker) CheckHost(ctx context.Context, ip netip.Addr, domain, sender, hello string) Verdict {
-	d := withDeadline(ctx, c.Limits.filled().Total)
+	d := withDeadline(ctx, c.Limits.total())
 	defer d.release()
 	v := c.verdict(d, ip, domain, sender, Request{Hello: hello})
 	v.Identity = MailFrom
@@ -140,18 +140,15 @@ func splitSender(sender string) (local, origin string) {
 	return local, origin
 }
 
-// checkable gives a domain the form in which it is looked up, or says false where
-// check_host() returns none at once: a literal, a single label, a malformed name
-// (RFC 7208 §4.3). U-labels become A-labels (RFC 8616 §4).
-func checkable(domain string) (string, bool) {
-	domain = toASCII(domain)
-	if strings.IndexByte(domain, '.') < 0 || strings.HasPrefix(domain, "[") || !addr.IsASCII(domain) {
-		return "", false
-	}
-	return domain, dns.CheckName(domain) == nil
+// checkable says whether a domain can have a record. For a literal, a single label
+// and a malformed name check_host() returns none at once (RFC 7208 §4.3).
+func checkable(domain string) bool {
+	return strings.IndexByte(domain, '.') >= 0 && domain[0] != '[' &&
+		dns.CheckName(domain) == nil && addr.IsASCII(domain)
 }
 
-// toASCII is dns.Fold for most names; only a name beyond ASCII goes through IDNA.
+// toASCII folds a name, and turns U-labels into A-labels (RFC 8616 §4). A name that
+// IDNA does not know stays beyond ASCII.
 func toASCII(domain string) string {
 	if !addr.IsASCII(domain) {
 		if a, err := addr.ToASCII(domain); err == nil {

@@ -31,6 +31,7 @@ type eval struct {
 	ahead   *prefetch    // nil without Prefetch
 	limits  Limits
 
+	raw   string // the sender's domain as it came
 	stack []frame
 	steps []Step
 	match string // the term of the bottom frame that decided
@@ -57,8 +58,8 @@ func (e *eval) start(ctx *deadline, c *Checker, ip netip.Addr, sender string, r 
 	}
 	e.checker, e.ctx, e.from, e.limits = c, ctx, c.resolver(), c.Limits.filled()
 	e.scope.ip = ip.Unmap().WithZone("")
-	e.scope.local, e.scope.origin = splitSender(sender)
-	e.scope.origin = toASCII(e.scope.origin)
+	e.scope.local, e.raw = splitSender(sender)
+	e.scope.origin = toASCII(e.raw)
 	e.scope.receiver = "unknown" // RFC 7208 §7.3
 	if r.Receiver != "" {
 		e.scope.receiver = r.Receiver
@@ -74,24 +75,22 @@ func (e *eval) start(ctx *deadline, c *Checker, ip netip.Addr, sender string, r 
 	}
 }
 
-// reset lets go of all that the check has touched, but keeps the memory.
+// reset ends the check and makes e ready for the next one. What its memory still
+// points to stays until it is overwritten, or until the pool is emptied, which the
+// garbage collector does often; only what a hostile record has blown up goes now.
 func (e *eval) reset() {
 	if e.ahead != nil {
 		e.ahead.stop()
+		e.ahead = nil
 	}
-	clear(e.stack)
-	clear(e.steps)
-	clear(e.names)
 	for _, r := range e.spare[:e.taken] {
-		*r = Record{Terms: r.Terms[:0]} // its strings go when the terms are overwritten
 		if cap(r.Terms) > 64 {
-			r.Terms = nil // no hostile record may stay for long
+			*r = Record{}
 		}
 	}
-	*e = eval{
-		scope: scope{validated: e.scope.validated, now: e.scope.now},
-		stack: e.stack[:0], steps: e.steps[:0], names: e.names[:0], buf: e.buf[:0], spare: e.spare,
-	}
+	e.stack, e.steps, e.names, e.taken = e.stack[:0], e.steps[:0], e.names[:0], 0
+	e.ctx, e.match, e.asked, e.err = nil, "", false, nil
+	e.terms, e.voids, e.queries = 0, 0, 0
 }
 
 // blank gives a Record to parse into. Nothing of a check keeps Records beyond its
@@ -109,8 +108,11 @@ func (e *eval) blank() *Record {
 
 // verdict evaluates a domain and says what came out.
 func (e *eval) verdict(domain string) Verdict {
-	name, ok := checkable(domain)
-	if !ok || !e.ip.IsValid() {
+	name := e.origin
+	if domain != e.raw {
+		name = toASCII(domain)
+	}
+	if !checkable(name) || !e.ip.IsValid() {
 		return Verdict{Result: None, Domain: domain}
 	}
 	v := Verdict{Domain: name, Result: e.run(name), Term: e.match, Err: e.err}

@@ -31,14 +31,16 @@ var (
 	ErrNoRecord = errors.New("spf: include or redirect to a domain without an SPF record")
 )
 
-// filled gives the limits with the defaults in place.
-func (l Limits) filled() Limits {
+// total is the time for a whole check.
+func (l *Limits) total() time.Duration { return max(0, cmp.Or(l.Total, 20*time.Second)) }
+
+// filled gives the other limits with the defaults in place.
+func (l *Limits) filled() Limits {
 	return Limits{
 		Terms:   max(0, cmp.Or(l.Terms, 10)),
 		Voids:   max(0, cmp.Or(l.Voids, 2)),
 		MX:      max(0, cmp.Or(l.MX, 10)),
 		PTR:     max(0, cmp.Or(l.PTR, 10)),
 		Queries: max(0, cmp.Or(l.Queries, 120)),
-		Total:   max(0, cmp.Or(l.Total, 20*time.Second)),
 	}
 }
