@@ -54,6 +54,8 @@ type addressParser struct {
 	marks []groupMark
 	flaws valueFlaws
 
+	undecoded bool // give names as they are written, for IMAP
+
 	open     bool      // inside a group
 	tokens   []addrTok // of the current entry, outside of angle brackets
 	comments [][]byte
@@ -496,7 +498,7 @@ func (p *addressParser) commentText() string {
 }
 
 func (p *addressParser) text(raw []byte) string {
-	if plainText(raw) {
+	if plainText(raw) || p.undecoded {
 		return string(raw)
 	}
 	d := wordDecoder{dst: make([]byte, 0, len(raw))}

@@ -206,12 +206,14 @@ const maxDefects = 1000
 
 // A defectList collects defects up to maxDefects.
 type defectList struct {
-	list  []Defect
-	total int
+	list      []Defect
+	total     int
+	ambiguous bool
 }
 
 func (l *defectList) add(c Code, part int, off int64) {
 	l.total++
+	l.ambiguous = l.ambiguous || c.Severity() == Ambiguous
 	if len(l.list) < maxDefects {
 		l.list = append(l.list, Defect{Code: c, Severity: c.Severity(), Part: part, Offset: off})
 	}

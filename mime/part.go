@@ -84,6 +84,9 @@ func (p Part) Path() string {
 func (p Part) appendPath(dst []byte) []byte {
 	var stack [32]int32
 	numbers := stack[:0]
+	if p.i != 0 && p.m.parts[0].kind == kindMessage { // the body of the root is part 1
+		dst = append(dst, '1')
+	}
 	for q := p.part(); q.parent >= 0; q = &p.m.parts[q.parent] {
 		up := &p.m.parts[q.parent]
 		if up.kind == kindMessage && q.kind == kindMultipart {

@@ -105,18 +105,33 @@ func (s *scan) bodyLines(i int) (next int, ok bool) {
 			}
 		}
 		n := bytes.IndexByte(buf[i:], '\n')
+		if s.epilogue && !s.flaggedText {
+			s.epilogueText(i, n)
+		}
 		if n < 0 {
 			s.midLine, s.last = true, buf[len(buf)-1]
 			return len(buf), true
-		}
-		if s.epilogue && !s.flaggedText && n > 0 && !isSpaces(buf[i:i+n]) {
-			s.defect(TextAfterClose, s.cur, i)
-			s.flaggedText = true
 		}
 		s.lineBreak(i, n)
 		i += n + 1
 	}
 	return i, true
+}
+
+// epilogueText reports the first text after a closing delimiter, if the line
+// of n octets at i has some; n is negative for a line that is not all there.
+func (s *scan) epilogueText(i, n int) {
+	line := s.buf[i:]
+	if n >= 0 {
+		line = line[:n]
+	}
+	for k, c := range line {
+		if !isSpace(c) {
+			s.defect(TextAfterClose, s.cur, i+k)
+			s.flaggedText = true
+			return
+		}
+	}
 }
 
 // watching reports whether lines that begin with "-" may mean something.
