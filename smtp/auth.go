@@ -21,11 +21,11 @@ var (
 func (c *conn) AUTH(arg string) (Reply, error) {
 	mechanism, initial, hasInitial := strings.Cut(arg, " ")
 	switch {
-	case !c.esmtp || c.srv.Auth == nil:
+	case !c.esmtp || c.srv.Auth == nil || c.srv.withholds("AUTH"):
 		return Reply{502, "5.5.1", "Command not implemented"}, nil
 	case c.session.User != "":
 		return Reply{503, "5.5.1", "Logged in already"}, nil
-	case mechanism == "":
+	case mechanism == "", hasInitial && initial == "": // the empty response is "="
 		return Reply{501, "5.5.4", "Syntax: AUTH mechanism"}, nil
 	case sasl.Plaintext(mechanism) && c.knows(mechanism) && c.session.TLS == nil && !c.srv.InsecureAuth:
 		return Reply{538, "5.7.11", "Encryption required for this mechanism"}, nil

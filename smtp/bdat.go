@@ -41,6 +41,9 @@ func (c *conn) mayBDAT() (Reply, bool) {
 			return r, false
 		}
 	}
+	if c.srv.withholds("CHUNKING") {
+		return Reply{502, "5.5.1", "Command not implemented"}, false
+	}
 	switch c.where() {
 	case inRcpt:
 		return Reply{}, true

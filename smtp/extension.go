@@ -64,7 +64,17 @@ func has(x Extensions) func(c *conn) bool {
 func (c *conn) offers(name string) bool {
 	for i := range keywords {
 		if keywords[i].name == name {
-			return c.esmtp && keywords[i].when(c)
+			return c.esmtp && keywords[i].when(c) && !c.srv.withholds(name)
+		}
+	}
+	return false
+}
+
+// withholds reports whether the program does not want the extension.
+func (s *Server) withholds(name string) bool {
+	for _, w := range s.Without {
+		if upper(w) == name {
+			return true
 		}
 	}
 	return false
@@ -75,7 +85,7 @@ func (c *conn) keywords() []string {
 	var list []string
 	for i := range keywords {
 		k := &keywords[i]
-		if !k.when(c) {
+		if !k.when(c) || c.srv.withholds(k.name) {
 			continue
 		}
 		line := k.name

@@ -80,6 +80,7 @@ type Server struct {
 
 	Extensions  Extensions
 	Private     []Extension // verbs, parameters and EHLO lines of your own
+	Without     []string    // EHLO keywords to withhold, with all they stand for: "CHUNKING"
 	Limits      Limits
 	Timeouts    Timeouts
 	LineEndings LineEndings

@@ -17,7 +17,7 @@ func (c *conn) STARTTLS(arg string) (Reply, error) {
 		return noArgument, nil
 	case c.session.TLS != nil:
 		return Reply{503, "5.5.1", "TLS is active"}, nil
-	case c.srv.TLSConfig == nil:
+	case c.srv.TLSConfig == nil || c.srv.withholds("STARTTLS"):
 		return Reply{502, "5.5.1", "Command not implemented"}, nil
 	case c.session.User != "":
 		return Reply{503, "5.5.1", "Not after a login"}, nil

@@ -25,6 +25,7 @@ type DotReader struct {
 	out   []byte
 	run   []byte // read from the wire, not yet given out
 	n     int64  // octets of content on the wire
+	mute  bool   // nobody reads any more
 	done  bool   // the end was read
 	bad   error  // the first offence
 	err   error  // the answer to every further read
@@ -39,6 +40,9 @@ func (d *DotReader) Reset(r *Reader) {
 
 // Size is how many octets of content have been read.
 func (d *DotReader) Size() int64 { return d.n }
+
+// Err is what is wrong with the message, known for sure when its end was read.
+func (d *DotReader) Err() error { return d.bad }
 
 // InSync reports whether the end of the data was read, so that the next line
 // is a command.
@@ -84,10 +88,7 @@ func (d *DotReader) WriteTo(w io.Writer) (n int64, err error) {
 // Drain reads on to the end and drops what comes. Its error is nil if the
 // reader is in step behind the end, whatever the message was worth.
 func (d *DotReader) Drain() error {
-	d.run = nil
-	if d.bad == nil {
-		d.bad = io.ErrClosedPipe
-	}
+	d.run, d.mute = nil, true
 	for d.err == nil {
 		d.next()
 	}
@@ -110,7 +111,7 @@ func (d *DotReader) next() []byte {
 	d.r.Discard(n)
 	d.n += int64(n)
 	d.judge(bare)
-	if d.bad != nil {
+	if d.bad != nil || d.mute {
 		return nil
 	}
 	if d.Ends == NormalizeBare {

@@ -74,3 +74,23 @@ func (s *lines) scan(w []byte, dots bool) (n int, bare bool) {
 }
 
 var crByte = []byte{'\r'}
+
+// Check follows the line ends of a body that is counted, not dot-ended.
+type Check struct{ lines lines }
+
+// NewCheck begins a message.
+func NewCheck() Check { return Check{lines{bol: true}} }
+
+// Scan looks at the next block and reports whether a CR or LF stood alone.
+func (c *Check) Scan(b []byte) (bare bool) {
+	if len(b) > 0 {
+		_, bare = c.lines.scan(b, false)
+	}
+	return bare
+}
+
+// Longest is the longest line so far, its end included.
+func (c *Check) Longest() int { return c.lines.max }
+
+// End reports whether the body ended in a CR that stands alone.
+func (c *Check) End() (bare bool) { return c.lines.cr }

@@ -215,9 +215,13 @@ func (r *Reader) Fill(want int) error {
 // Wake ends the read that waits and all that come, with [ErrWoken]. It may be
 // called by another goroutine, but not while the owner calls [Reader.Reset].
 func (r *Reader) Wake() {
-	r.woken.Store(true)
+	r.Interrupt()
 	_ = r.src.SetReadDeadline(past)
 }
+
+// Interrupt is Wake without touching the connection, which the caller must
+// then wake himself; it may be called at any time.
+func (r *Reader) Interrupt() { r.woken.Store(true) }
 
 // past is a deadline that has passed on every clock.
 var past = time.Unix(1, 0)
