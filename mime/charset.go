@@ -1,6 +1,7 @@
 package mime
 
 import (
+	"bytes"
 	"unicode/utf8"
 	"unsafe"
 
@@ -129,8 +130,8 @@ func decodeCharsetString(c charset, b []byte, owned bool) (string, bool) {
 // appendTable decodes through golang.org/x/text, which substitutes U+FFFD for
 // what a charset does not define.
 func appendTable(dst []byte, enc encoding.Encoding, b []byte) ([]byte, bool) {
-	out, err := enc.NewDecoder().Bytes(b)
-	if err != nil { // a decoder that stopped early: keep the rest readable
+	out, err := enc.NewDecoder().Bytes(bytes.Clone(b)) // so that b may be on a caller's stack
+	if err != nil {                                    // a decoder that stopped early: keep the rest readable
 		dst = append(dst, out...)
 		return append(dst, "\uFFFD"...), false
 	}

@@ -289,31 +289,44 @@ func (d *wordDecoder) clean(start int) {
 // the text is shown or sent on: C0, DEL, C1 and the Unicode line separators.
 // It returns the new length. A TAB becomes a space silently.
 func cleanControls(b []byte) (n int, changed bool) {
+	i := printable(b)
+	n = i
+	for i < len(b) {
+		c := b[i]
+		switch {
+		case c == '\t':
+			c = ' '
+		case c < ' ' || c == 0x7F:
+			c, changed = ' ', true
+		case c == 0xC2 && i+1 < len(b) && b[i+1] < 0xA0:
+			i++
+			c, changed = ' ', true
+		case c == 0xE2 && i+2 < len(b) && b[i+1] == 0x80 && (b[i+2] == 0xA8 || b[i+2] == 0xA9):
+			i += 2
+			c, changed = ' ', true
+		}
+		b[n] = c
+		n++
+		i++
+	}
+	return n, changed
+}
+
+// printable counts the octets from 0x20 to 0x7E that b begins with.
+func printable(b []byte) int {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
 	i := 0
+	for i+8 <= len(b) {
+		w := load64(b, i)
+		if (w|(w-ones*' ')|(w+ones))&high != 0 {
+			break
+		}
+		i += 8
+	}
 	for i < len(b) && b[i] >= ' ' && b[i] < 0x7F {
 		i++
 	}
-	n = i
-	for i < len(b) {
-		size := 1
-		switch c := b[i]; {
-		case c == '\t':
-			b[i] = ' '
-		case c < ' ' || c == 0x7F:
-			b[i], changed = ' ', true
-		case c == 0xC2 && i+1 < len(b) && b[i+1] < 0xA0:
-			i++
-			b[i], changed = ' ', true
-		case c == 0xE2 && i+2 < len(b) && b[i+1] == 0x80 && (b[i+2] == 0xA8 || b[i+2] == 0xA9):
-			i += 2
-			b[i], changed = ' ', true
-		case c >= utf8.RuneSelf:
-			_, size = utf8.DecodeRune(b[i:])
-		}
-		n += copy(b[n:], b[i:i+size])
-		i += size
-	}
-	return n, changed
+	return i
 }
 
 // decodeText decodes a header text: what Text and Subject give.
@@ -330,10 +343,5 @@ func decodeText(s []byte) (string, wordFlaws) {
 // plainText reports whether s is its own decoded form: printable ASCII without
 // the start of an encoded-word.
 func plainText(s []byte) bool {
-	for i, c := range s {
-		if c < ' ' || c >= 0x7F || c == '=' && i+1 < len(s) && s[i+1] == '?' {
-			return false
-		}
-	}
-	return true
+	return printable(s) == len(s) && !bytes.Contains(s, wordStart)
 }

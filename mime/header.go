@@ -34,7 +34,12 @@ func (f Field) Raw() []byte { return f.raw[f.f.off:f.f.end:f.f.end] }
 
 // Name returns the name in the case it was written in. It is empty for a line
 // of the header that is no field.
-func (f Field) Name() string { return string(f.name()) }
+func (f Field) Name() string {
+	if usual := usualNames[f.f.id]; string(f.name()) == usual {
+		return usual
+	}
+	return string(f.name())
+}
 
 // Value returns the raw value without the line breaks of folding (RFC 5322
 // §2.2.3), and without white space at its ends. It is not decoded, and may

@@ -59,6 +59,35 @@ var fieldNames = [...]string{
 	fieldTo:                 "to",
 }
 
+// usualNames holds the names as nearly everyone writes them, so that giving one
+// of them costs nothing.
+var usualNames = [...]string{
+	fieldBcc:                "Bcc",
+	fieldCc:                 "Cc",
+	fieldComments:           "Comments",
+	fieldContentDescription: "Content-Description",
+	fieldContentDisposition: "Content-Disposition",
+	fieldContentID:          "Content-ID",
+	fieldContentLanguage:    "Content-Language",
+	fieldContentLocation:    "Content-Location",
+	fieldContentMD5:         "Content-MD5",
+	fieldTransferEncoding:   "Content-Transfer-Encoding",
+	fieldContentType:        "Content-Type",
+	fieldDate:               "Date",
+	fieldFrom:               "From",
+	fieldInReplyTo:          "In-Reply-To",
+	fieldKeywords:           "Keywords",
+	fieldMessageID:          "Message-ID",
+	fieldMIMEVersion:        "MIME-Version",
+	fieldReceived:           "Received",
+	fieldReferences:         "References",
+	fieldReplyTo:            "Reply-To",
+	fieldReturnPath:         "Return-Path",
+	fieldSender:             "Sender",
+	fieldSubject:            "Subject",
+	fieldTo:                 "To",
+}
+
 // singletons are the fields that may occur once: RFC 5322 §3.6 and RFC 2045 §3.
 const singletons = 1<<fieldBcc | 1<<fieldCc | 1<<fieldContentDescription | 1<<fieldContentDisposition |
 	1<<fieldContentID | 1<<fieldTransferEncoding | 1<<fieldContentType | 1<<fieldDate | 1<<fieldFrom |

@@ -97,9 +97,7 @@ func (s *paramScanner) atParam() bool {
 }
 
 // isParamName reports whether c is a token character (RFC 2045 §5.1).
-func isParamName(c byte) bool {
-	return c > ' ' && c < 0x7F && strings.IndexByte(`()<>@,;:\"/[]?=`, c) < 0
-}
+func isParamName(c byte) bool { return octetClass[c]&classToken != 0 }
 
 // next reads the next parameter.
 func (s *paramScanner) next() (p rawParam, ok bool) {
@@ -112,7 +110,7 @@ func (s *paramScanner) next() (p rawParam, ok bool) {
 			s.i++
 			continue
 		}
-		p.name = lastWord(s.atomUntil("=;"))
+		p.name = s.paramName()
 		if s.peek() != '=' {
 			s.flaws.add(BadParam) // no "=": junk
 			continue
@@ -127,6 +125,19 @@ func (s *paramScanner) next() (p rawParam, ok bool) {
 		return p, true
 	}
 	return p, false
+}
+
+// paramName reads up to the "=". Nearly all names are one token.
+func (s *paramScanner) paramName() []byte {
+	start := s.i
+	for s.i < len(s.b) && octetClass[s.b[s.i]]&classToken != 0 {
+		s.i++
+	}
+	if s.peek() == '=' {
+		return s.b[start:s.i]
+	}
+	s.atomUntil("=;")
+	return lastWord(s.b[start:s.i])
 }
 
 // lastWord returns the last word of a name, before white space and comments at

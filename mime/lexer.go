@@ -1,6 +1,9 @@
 package mime
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // A lexer reads a structured field body (RFC 5322 §3.2), folded or not, and
 // never fails: where the grammar ends, it goes on with what is there.
@@ -91,7 +94,7 @@ func (l *lexer) quoted() (text []byte, ok bool) {
 // atomUntil reads up to an octet of stop or the end.
 func (l *lexer) atomUntil(stop string) []byte {
 	start := l.i
-	for l.i < len(l.b) && bytes.IndexByte([]byte(stop), l.b[l.i]) < 0 {
+	for l.i < len(l.b) && strings.IndexByte(stop, l.b[l.i]) < 0 {
 		l.i++
 	}
 	return l.b[start:l.i]
@@ -120,7 +123,37 @@ func appendUnescaped(dst, b []byte) []byte {
 	return dst
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+func isSpace(c byte) bool { return octetClass[c]&classSpace != 0 }
+
+// octetClass says of each octet what the parsers ask for most.
+var octetClass = func() (t [256]uint8) {
+	for c := range 256 {
+		if c >= 0x80 {
+			t[c] |= classHigh
+		}
+		if c > ' ' && c < 0x7F && strings.IndexByte("()<>@,;:\\\"/[]?=", byte(c)) < 0 {
+			t[c] |= classToken
+		}
+		if c <= ' ' || c == 0x7F || c == ':' {
+			t[c] |= classNoName
+		}
+	}
+	t[0] |= classNUL
+	t['\r'] |= classCR
+	for _, c := range " \t\r\n" {
+		t[c] |= classSpace
+	}
+	return t
+}()
+
+const (
+	classHigh   = 1 << iota // above 0x7F
+	classNUL                // NUL
+	classCR                 // CR
+	classSpace              // SP, HT, CR and LF
+	classToken              // of a token (RFC 2045 §5.1)
+	classNoName             // not of a field name (RFC 5322 §2.2)
+)
 
 func isSpaces(b []byte) bool {
 	for _, c := range b {

@@ -182,6 +182,12 @@ func (p Part) Type() MediaType {
 	return m
 }
 
+// IsText reports whether the type of the part is text/*: whether Text is for it.
+func (p Part) IsText() bool {
+	typ, _ := p.typeBytes()
+	return equalFold(typ, "text")
+}
+
 // typeBytes returns type and subtype as they are written: what the views need
 // of Type without its parameters.
 func (p Part) typeBytes() (typ, sub []byte) {

@@ -78,18 +78,15 @@ func (s *scan) headerLine(i, n, size int) (next int, ok bool) {
 // fieldName measures the name that a line begins with. It returns 0 for a line
 // that is no field. White space before the colon is allowed (RFC 5322 §4.5.1).
 func fieldName(line []byte) (name, colon int) {
-	colon = bytes.IndexByte(line, ':')
-	if colon <= 0 || colon > 0xFFFF {
+	for name < len(line) && octetClass[line[name]]&classNoName == 0 {
+		name++
+	}
+	colon = name
+	for colon < len(line) && (line[colon] == ' ' || line[colon] == '\t') {
+		colon++
+	}
+	if name > 0xFFFF || colon == len(line) || line[colon] != ':' {
 		return 0, 0
-	}
-	name = colon
-	for name > 0 && (line[name-1] == ' ' || line[name-1] == '\t') {
-		name--
-	}
-	for _, c := range line[:name] {
-		if c <= ' ' || c == 0x7F {
-			return 0, 0
-		}
 	}
 	return name, colon
 }
@@ -168,13 +165,6 @@ func (s *scan) takeLine(i, n, size int) {
 	}
 }
 
-// Classes of octets that a header line should not have.
-const (
-	oddHigh = 1 << iota
-	oddNUL
-	oddCR
-)
-
 // oddOctets finds the classes that occur in a line. Most lines are passed
 // eight octets at a time.
 func oddOctets(line []byte) (odd uint8) {
@@ -192,26 +182,18 @@ func oddOctets(line []byte) (odd uint8) {
 	for _, c := range line[i:] {
 		odd |= octetClass[c]
 	}
-	return odd
+	return odd & (classHigh | classNUL | classCR)
 }
 
-var octetClass = func() (t [256]uint8) {
-	t[0], t['\r'] = oddNUL, oddCR
-	for c := 0x80; c < 0x100; c++ {
-		t[c] = oddHigh
-	}
-	return t
-}()
-
 func (s *scan) reportOctets(odd uint8, i int) {
-	if odd&oddHigh != 0 {
-		s.once(Raw8bit, oddHigh, i)
+	if odd&classHigh != 0 {
+		s.once(Raw8bit, classHigh, i)
 	}
-	if odd&oddNUL != 0 {
-		s.once(NUL, oddNUL, i)
+	if odd&classNUL != 0 {
+		s.once(NUL, classNUL, i)
 	}
-	if odd&oddCR != 0 {
-		s.once(BareCR, oddCR, i)
+	if odd&classCR != 0 {
+		s.once(BareCR, classCR, i)
 	}
 }
 

@@ -48,7 +48,7 @@ func readPostilion(b []byte) (int, error) {
 		if p.IsMultipart() || p.IsMessage() {
 			continue
 		}
-		if t := p.Type(); t.Type == "text" {
+		if p.IsText() {
 			n += len(p.Text())
 		} else {
 			n += len(p.Bytes())
