@@ -243,10 +243,6 @@ func (d *wordDecoder) flush() {
 // folds. RFC 6532 §3.2 makes it UTF-8; other octets are in the charset raw,
 // if the caller knows one, and U+FFFD if not.
 func (d *wordDecoder) literal(s []byte) {
-	if len(s) == 0 {
-		return
-	}
-	start := len(d.dst)
 	for len(s) > 0 {
 		n := bytes.IndexByte(s, '\n')
 		line := s
@@ -255,32 +251,40 @@ func (d *wordDecoder) literal(s []byte) {
 		} else {
 			s = nil
 		}
+		if len(line) > 0 && line[0] == '\t' { // the usual start of a folded line
+			d.dst = append(d.dst, ' ')
+			line = line[1:]
+		}
+		if printable(line) == len(line) {
+			d.dst = append(d.dst, line...)
+			continue
+		}
+		start := len(d.dst)
 		d.literalLine(line)
+		d.clean(start)
 	}
-	d.clean(start)
 }
 
 func (d *wordDecoder) literalLine(line []byte) {
-	if isASCII(line) {
+	switch {
+	case isASCII(line):
 		d.dst = append(d.dst, line...)
 		return
+	case utf8.Valid(line):
+		d.dst = append(d.dst, line...)
+	case d.raw.kind == charsetUnknown:
+		d.dst, _ = appendValid(d.dst, line)
+	default:
+		d.dst, _ = decodeCharset(d.dst, d.raw, line)
 	}
 	d.flaws |= flaw8bit
-	if utf8.Valid(line) {
-		d.dst = append(d.dst, line...)
-		return
-	}
-	if d.raw.kind == charsetUnknown {
-		d.dst, _ = appendValid(d.dst, line)
-		return
-	}
-	d.dst, _ = decodeCharset(d.dst, d.raw, line)
 }
 
 // clean replaces control characters by spaces in what was written since start.
 func (d *wordDecoder) clean(start int) {
-	if n, changed := cleanControls(d.dst[start:]); changed {
-		d.dst = d.dst[:start+n]
+	n, changed := cleanControls(d.dst[start:])
+	d.dst = d.dst[:start+n]
+	if changed {
 		d.flaws |= flawControl
 	}
 }
@@ -335,7 +339,8 @@ func decodeText(s []byte) (string, wordFlaws) {
 	if plainText(s) {
 		return string(s), 0
 	}
-	d := wordDecoder{dst: make([]byte, 0, len(s)+16)}
+	var scratch [96]byte // enough for the octets of most words
+	d := wordDecoder{dst: make([]byte, 0, len(s)), pending: scratch[:0]}
 	d.decode(s)
 	return ownedString(d.dst), d.flaws
 }
