@@ -20,6 +20,9 @@ func (c Capabilities) Has(keyword string) bool {
 // number reads a numeric argument of a keyword; 0 where there is none.
 func (c Capabilities) number(keyword string) int64 {
 	word, _, _ := strings.Cut(c[keyword], " ")
+	if word == "" {
+		return 0
+	}
 	n, err := strconv.ParseInt(word, 10, 64)
 	if err != nil || n < 0 {
 		return 0

@@ -101,7 +101,7 @@ func (c *Client) target() Target {
 // SendTo is Send to another server.
 func (c *Client) SendTo(ctx context.Context, to Target, env Envelope, body io.Reader) (*Sent, error) {
 	if len(env.To) == 0 {
-		return nil, errors.New("smtp: no recipients")
+		return nil, errNoRecipients
 	}
 	o, err := openBody(env.Prefix, body)
 	if err != nil {
@@ -116,37 +116,40 @@ func (c *Client) SendTo(ctx context.Context, to Target, env Envelope, body io.Re
 	return c.sendOver(ctx, p, &env, o, body)
 }
 
-// sendOver finds a connection that works. One from the pool may have gone
-// stale: it is replaced without a word as long as the server cannot have taken
-// the message.
+// sendOver finds connections that work. One from the pool may have gone stale:
+// it is replaced without a word as long as the server cannot have taken the
+// message. A server with MAILMAX may need several for one long list.
 func (c *Client) sendOver(ctx context.Context, p *pool, env *Envelope, o *outgoing, body io.Reader) (*Sent, error) {
+	s := newSending(env, o, body)
 	for {
 		conn, reused, err := p.get(ctx)
 		if err != nil {
-			return nil, err
+			return c.ended(s, nil, err)
 		}
-		s := newSending(env, o)
-		err = conn.deliver(ctx, s, body)
+		s.begun = false
+		err = conn.deliver(ctx, s)
 		p.put(conn)
-		if err != nil && reused && !s.begun && ctx.Err() == nil && o.rewind(env.Prefix, body) {
-			continue
+		switch {
+		case err != nil && reused && !s.begun && ctx.Err() == nil && o.rewind(env.Prefix, body):
+			s.left = append(s.to, s.left...)
+		case err != nil || len(s.left) == 0:
+			return c.ended(s, conn, err)
 		}
-		if err != nil && !s.replied {
-			return c.undelivered(s, conn, err)
-		}
-		c.log(env, s)
-		return s.sent(conn), s.results.Err()
 	}
 }
 
-// undelivered: the server never answered. It may have the message all the same
-// if all of it went out.
-func (c *Client) undelivered(s *sending, conn *Conn, err error) (*Sent, error) {
-	if s.committed {
-		c.log(s.env, s)
-		return s.sent(conn), s.results.Err()
+// ended says what became of the message. A server that never answered may have
+// it all the same, if all of it went out.
+func (c *Client) ended(s *sending, conn *Conn, err error) (*Sent, error) {
+	if err != nil && !s.replied && !s.committed {
+		return nil, err
 	}
-	return nil, err
+	if conn == nil { // no connection for the rest of a long list
+		s.note(s.left, err, false)
+		conn = s.c
+	}
+	c.log(s.env, s)
+	return s.sent(conn), s.results.Err()
 }
 
 func (c *Client) log(env *Envelope, s *sending) {
@@ -166,20 +169,14 @@ func (c *Client) Deliver(ctx context.Context, env Envelope, body *io.SectionRead
 	if sent != nil {
 		return sent.Results
 	}
-	return FailedDelivery(len(env.To), c.Addr, err)
-}
-
-// FailedDelivery gives n recipients the outcome of an attempt that came to no
-// dialogue with host: a server's own word counts, all else is temporary.
-func FailedDelivery(n int, host string, err error) Results {
-	out := make(Results, n)
-	r := Result{Host: host, Err: err}
-	if e, ok := errors.AsType[*Error](err); ok {
-		r = replyResult(e.Reply, host)
-		r.Err = err
-	}
+	// No dialogue about this message: whatever the server said, of the login
+	// perhaps, it said of the connection, and another day it may be better.
+	out := make(Results, len(env.To))
 	for i := range out {
-		out[i] = r
+		out[i] = Result{Host: c.Addr, Err: err}
+		if e, ok := errors.AsType[*Error](err); ok {
+			out[i].Reply = e.Reply
+		}
 	}
 	return out
 }

@@ -340,7 +340,7 @@ func encodeInitial(b []byte) string {
 
 // alive reports that nothing came over an idle connection: a 421 or the end
 // would be there to read.
-func (c *Conn) alive() bool { return !c.botched && c.r.Buffered() == 0 && wire.Quiet(c.nc) }
+func (c *Conn) alive() bool { return !c.botched && c.r.Quiet() }
 
 // Reset takes back a transaction.
 func (c *Conn) Reset(ctx context.Context) error {

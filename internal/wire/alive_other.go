@@ -2,8 +2,6 @@
 
 package wire
 
-import "net"
-
-// Quiet reports whether the connection under c is open and has nothing to
-// read, where that can be found out without waiting.
-func Quiet(net.Conn) bool { return true }
+// Quiet reports whether the connection is open and has nothing to read, where
+// that can be found out without waiting.
+func (r *Reader) Quiet() bool { return r.Buffered() == 0 && r.err == nil }

@@ -38,6 +38,8 @@ type Reader struct {
 	raw    syscall.RawConn // nil: src cannot wait without a buffer
 	try    func(fd uintptr) bool
 	tryErr error
+	look   func(fd uintptr) // for Quiet
+	quiet  bool
 
 	buf  []byte // nil while idle
 	r, w int

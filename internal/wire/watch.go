@@ -6,7 +6,13 @@ import "time"
 // It ends when a byte comes, which is kept for the next read: a peer that
 // sends is there. The owner of the reader must not read before [Reader.Unwatch],
 // which every read calls by itself.
-func (r *Reader) Watch(gone func()) {
+func (r *Reader) Watch(gone func()) { r.watchFor(gone, nil) }
+
+// WatchNews is [Reader.Watch] for those who expect silence: news is called for
+// whatever comes, bytes or the end.
+func (r *Reader) WatchNews(news func()) { r.watchFor(news, news) }
+
+func (r *Reader) watchFor(gone, came func()) {
 	if r.watch != nil || r.err != nil || r.Buffered() > 0 {
 		return
 	}
@@ -19,7 +25,10 @@ func (r *Reader) Watch(gone func()) {
 		defer close(done)
 		n, err := r.readOnce()
 		r.w += n
-		if n == 0 && !isTimeout(err) {
+		switch {
+		case n > 0 && came != nil:
+			came()
+		case n == 0 && !isTimeout(err):
 			r.err = err
 			gone()
 		}
