@@ -79,7 +79,9 @@ const noClosing = -2
 type wordDecoder struct {
 	dst     []byte
 	pending []byte    // decoded octets of the words seen since the last flush
-	label   []byte    // their charset
+	label   []byte    // their charset, as written
+	charset charset   // and what it means
+	mark    int       // where in dst they begin, or will
 	last    wordToken // the last of them, to join base64 cut inside a group
 	end     int       // the next "?=", or noClosing
 	flaws   wordFlaws
@@ -145,19 +147,27 @@ func (d *wordDecoder) separate(gap []byte) {
 }
 
 // word adds one word to the pending ones, after writing those of another
-// charset.
+// charset. The octets of UTF-8 words are written to where the text goes, since
+// they hardly ever need more than a look.
 func (d *wordDecoder) word(w wordToken) {
 	if d.label != nil && !bytes.EqualFold(d.label, w.charset) {
 		d.flush()
 	}
-	before := len(d.pending)
 	joined := d.label != nil
-	if w.q {
-		d.pending = d.appendQ(d.pending, w.text)
-	} else {
-		d.pending = d.appendB(d.pending, w.text)
+	if !joined {
+		d.charset, d.mark = lookupCharset(w.charset), len(d.dst)
 	}
-	if joined && before > 0 && before < len(d.pending) && !utf8.RuneStart(d.pending[before]) {
+	octets := &d.pending
+	if d.charset.kind == charsetUTF8 {
+		octets = &d.dst
+	}
+	before := len(*octets)
+	if w.q {
+		*octets = d.appendQ(*octets, w.text)
+	} else {
+		*octets = d.appendB(*octets, w.text)
+	}
+	if joined && before < len(*octets) && !utf8.RuneStart((*octets)[before]) {
 		d.flaws |= flawSplit
 	}
 	d.label, d.last = w.charset, w
@@ -228,14 +238,18 @@ func (d *wordDecoder) flush() {
 	if d.label == nil {
 		return
 	}
-	start := len(d.dst)
-	cs := lookupCharset(d.label)
-	var ok bool
-	d.dst, ok = decodeCharset(d.dst, cs, d.pending)
+	ok := true
+	switch {
+	case d.charset.kind != charsetUTF8:
+		d.dst, ok = decodeCharset(d.dst, d.charset, d.pending)
+	case !utf8.Valid(d.dst[d.mark:]):
+		octets := bytes.Clone(d.dst[d.mark:])
+		d.dst, ok = appendValid(d.dst[:d.mark], octets)
+	}
 	if !ok {
 		d.flaws |= flawCharset
 	}
-	d.clean(start)
+	d.clean(d.mark)
 	d.pending, d.label = d.pending[:0], nil
 }
 
@@ -339,8 +353,7 @@ func decodeText(s []byte) (string, wordFlaws) {
 	if plainText(s) {
 		return string(s), 0
 	}
-	var scratch [96]byte // enough for the octets of most words
-	d := wordDecoder{dst: make([]byte, 0, len(s)), pending: scratch[:0]}
+	d := wordDecoder{dst: make([]byte, 0, len(s))}
 	d.decode(s)
 	return ownedString(d.dst), d.flaws
 }

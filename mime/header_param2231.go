@@ -125,7 +125,12 @@ func (s *paramScanner) pieceText(label, joined []byte) string {
 	if label == nil {
 		d.decode(joined)
 	} else {
-		d.label, d.pending = label, joined
+		d.label, d.charset = label, lookupCharset(label)
+		if d.charset.kind == charsetUTF8 {
+			d.dst = joined
+		} else {
+			d.pending = joined
+		}
 		d.flush()
 	}
 	s.flaws.addWords(d.flaws)
