@@ -1,0 +1,5 @@
+//go:build race
+
+package spf_test
+
+const raceEnabled = true
