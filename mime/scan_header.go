@@ -128,12 +128,15 @@ func (s *scan) textFollows(i int, first bool) (text, ok bool) {
 	if i >= len(s.buf) {
 		return first, s.final
 	}
-	n := bytes.IndexByte(s.buf[i:], '\n')
-	if n < 0 {
-		if !s.final && !s.tooLong(len(s.buf)-i) {
+	n, size := bytes.IndexByte(s.buf[i:], '\n'), 0
+	if size = n + 1; n < 0 {
+		n, size = len(s.buf)-i, len(s.buf)-i
+		if !s.final && !s.tooLong(size) {
 			return false, false
 		}
-		n = len(s.buf) - i
+	}
+	if s.tooLong(size) { // no field can be that long, whatever it is
+		return true, true
 	}
 	line := trimCR(s.buf[i : i+n])
 	if len(line) == 0 {
