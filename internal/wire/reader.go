@@ -234,8 +234,10 @@ func (r *Reader) setDeadline(t time.Time) {
 	if t.Equal(r.until) {
 		return
 	}
-	if d := t.Sub(r.until); !r.until.IsZero() && d > 0 && d < time.Until(t)/64 {
-		return
+	if !t.IsZero() && !r.until.IsZero() {
+		if d, slack := t.Sub(r.until), time.Until(t)/64; -slack < d && d < slack {
+			return
+		}
 	}
 	r.until = t
 	_ = r.src.SetReadDeadline(t) // a dead connection says so at the read

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -115,7 +117,24 @@ func small(send func(*testing.B, *loader)) func(*testing.B, string) float64 {
 	}
 }
 
+// source runs Postfix's load generator, if it is there.
+func source(b *testing.B, addr string) float64 {
+	const messages = 5000
+	cmd := exec.Command("smtp-source", "-d", "-s", strconv.Itoa(sessions), "-l", "1024", "-m", strconv.Itoa(messages),
+		"-f", "a@bench.example", "-t", "b@bench.example", "inet:"+addr)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	return messages / 1000.0
+}
+
 func BenchmarkServerSmall(b *testing.B) {
+	b.Run("smtp-source", func(b *testing.B) {
+		if _, err := exec.LookPath("smtp-source"); err != nil {
+			b.Skip("smtp-source is not installed")
+		}
+		compare(b, "1000msg", 5, source)
+	})
 	b.Run("command-a-packet", func(b *testing.B) { compare(b, "1000msg", 5, small(byCommand)) })
 	b.Run("pipelined", func(b *testing.B) { compare(b, "1000msg", 5, small(pipelined)) })
 }
@@ -164,4 +183,3 @@ func BenchmarkServerIdle(b *testing.B) {
 		})
 	}
 }
-
