@@ -91,7 +91,7 @@ func TestDifferentialPySPF(t *testing.T) {
 	ask := pyspf(t)
 	r := rand.New(rand.NewPCG(4, 4408))
 	seen := map[string]int{}
-	n := rounds(1000, 20_000)
+	n, near := rounds(1000, 20_000), 0
 	for range n {
 		zone := agreedZone(r)
 		ip := []string{"192.0.2.1", "2001:db8::1"}[r.IntN(2)]
@@ -100,9 +100,15 @@ func TestDifferentialPySPF(t *testing.T) {
 		c := &spf.Checker{Resolver: dnstest.New(t, zone)}
 		v := c.Check(t.Context(), spf.Request{IP: netip.MustParseAddr(ip), Hello: "d3.test", MailFrom: sender}).MailFrom
 		seen[want]++
+		if want == "permerror" && v.Terms+strings.Count(zone, "redirect=") > 10 {
+			// The other side counts a redirect when it reads it, RFC 7208 §4.6.4 when
+			// it is evaluated; near the limit the two may differ.
+			near++
+			continue
+		}
 		if want != string(v.Result) {
 			t.Errorf("%s %s: pyspf says %s, we %s\n%s\n%s", ip, sender, want, v.Result, zone, v)
 		}
 	}
-	t.Logf("%d records, results %v", n, seen)
+	t.Logf("%d records, results %v, not compared %d", n, seen, near)
 }
