@@ -69,7 +69,7 @@ func NewConn(ctx context.Context, nc net.Conn, lmtp bool, t Timeouts) (*Conn, er
 	}
 	if err != nil {
 		nc.Close()
-		return nil, c.fail(err)
+		return nil, cause(ctx, err)
 	}
 	return c, nil
 }
@@ -109,13 +109,20 @@ func (c *Conn) bound(ctx context.Context) func() {
 
 // cause tells why: the context's cause rather than the deadline it set.
 func cause(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil {
-		return err
+	if err == nil {
+		return nil
 	}
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
-	return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	// The connection's deadline may have gone off before the context's own.
+	if d, ok := ctx.Deadline(); ok && isTimeout(err) && !time.Now().Before(d) {
+		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+	}
+	return err
 }
 
 func (c *Conn) readDeadline() time.Time { return c.deadline(c.wait) }
