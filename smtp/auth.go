@@ -21,8 +21,10 @@ var (
 func (c *conn) AUTH(arg string) (Reply, error) {
 	mechanism, initial, hasInitial := strings.Cut(arg, " ")
 	switch {
-	case !c.esmtp || c.srv.Auth == nil || c.srv.withholds("AUTH"):
-		return Reply{502, "5.5.1", "Command not implemented"}, nil
+	case c.srv.Auth == nil || c.srv.withholds("AUTH"):
+		return notImplemented, nil
+	case !c.esmtp:
+		return Reply{503, "5.5.1", "Say EHLO first"}, nil
 	case c.session.User != "":
 		return Reply{503, "5.5.1", "Logged in already"}, nil
 	case mechanism == "", hasInitial && initial == "": // the empty response is "="
@@ -41,6 +43,11 @@ func (c *conn) AUTH(arg string) (Reply, error) {
 		}
 	}
 	return c.exchange(x, in)
+}
+
+// mayLogin reports whether the next command may be AUTH.
+func (c *conn) mayLogin() bool {
+	return c.srv.Auth != nil && c.state == greeted && c.esmtp && c.session.User == ""
 }
 
 // knows reports whether TLS is all that the mechanism lacks.
@@ -81,8 +88,8 @@ func (c *conn) exchange(x sasl.Exchange, in []byte) (Reply, error) {
 			if errors.Is(err, errCancelled) {
 				return Reply{501, "5.7.0", "Authentication cancelled"}, nil
 			}
-			if errors.Is(err, sasl.ErrCredentials) {
-				return badBase64, nil
+			if e, ok := errors.AsType[*badAuthLine](err); ok {
+				return e.Reply, nil
 			}
 			return Reply{}, err
 		}
@@ -95,13 +102,13 @@ func (c *conn) authLine() ([]byte, error) {
 	if err := c.flush(); err != nil {
 		return nil, err
 	}
-	c.phase = inAuth
 	line, err := c.r.ReadLine(maxAuthLine)
-	c.phase = inCommand
-	if _, bad := badLine(line, err); bad {
-		return nil, sasl.ErrCredentials
-	}
-	if err != nil {
+	switch bad, err := badLine(line, err); {
+	case bad == lineTooLong:
+		return nil, &badAuthLine{Reply{500, "5.5.6", "Authentication exchange line is too long"}} // RFC 4954 §4
+	case bad.Code != 0:
+		return nil, &badAuthLine{badBase64}
+	case err != nil:
 		return nil, c.readError(err)
 	}
 	if string(line) == "*" {
@@ -109,10 +116,15 @@ func (c *conn) authLine() ([]byte, error) {
 	}
 	in, err := base64.StdEncoding.Strict().DecodeString(string(line))
 	if err != nil {
-		return nil, sasl.ErrCredentials
+		return nil, &badAuthLine{badBase64}
 	}
 	return in, nil
 }
+
+// badAuthLine is a response that cannot be read. It never quotes the line.
+type badAuthLine struct{ Reply }
+
+func (e *badAuthLine) Error() string { return "smtp: malformed AUTH response" }
 
 func (c *conn) loggedIn(x sasl.Exchange) (Reply, error) {
 	l := x.Login()

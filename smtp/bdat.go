@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/postilion-mail/postilion/internal/addr"
 	"github.com/postilion-mail/postilion/internal/wire"
@@ -13,20 +14,22 @@ import (
 // BDAT takes a message in counted chunks (RFC 3030 §2). The first chunk calls
 // the handler, and the body it reads goes on to the next chunk by itself, with
 // no goroutine between. Whatever is refused, the octets that were announced
-// are read before the reply, so the dialogue stays in step.
+// are read before the reply, so the dialogue stays in step; and a chunk that was
+// refused ends the transaction, so no later one passes for the whole message.
 func (c *conn) BDAT(arg string) (Reply, error) {
 	n, last, ok := parseBDAT(arg)
 	if !ok { // how many octets follow, nobody can tell
-		return Reply{}, c.lastWord(Reply{501, "5.5.4", "Syntax: BDAT size [LAST]"})
+		return Reply{}, c.lastWord(badBDAT)
 	}
+	k := &bdat{c: c, left: n, last: last, check: wire.NewCheck(), enc: wire.NewEncoder(false)}
 	if r, ok := c.mayBDAT(); !ok {
-		return r, c.skip(n)
+		return c.refuseChunk(k, r)
 	}
 	if r, ok := c.beforeData(); !ok {
-		return r, c.skip(n)
+		return c.refuseChunk(k, r)
 	}
 	c.state = inBdat
-	k := &bdat{c: c, left: n, last: last, check: wire.NewCheck(), enc: wire.NewEncoder(false), binary: c.tx.Params.Body == BodyBinaryMIME}
+	k.binary = c.tx.Params.Body == BodyBinaryMIME
 	r, err := c.message(k)
 	if err == nil && k.next != nil {
 		return Reply{}, c.command(k.next)
@@ -34,38 +37,47 @@ func (c *conn) BDAT(arg string) (Reply, error) {
 	return r, err
 }
 
+var badBDAT = Reply{501, "5.5.4", "Syntax: BDAT size [LAST]"}
+
 // mayBDAT says why a first chunk is out of place.
 func (c *conn) mayBDAT() (Reply, bool) {
-	if c.srv.Profile == Submission {
-		if r, ok := c.admitted(); !ok {
-			return r, false
-		}
-	}
-	if c.srv.withholds("CHUNKING") {
-		return Reply{502, "5.5.1", "Command not implemented"}, false
-	}
 	switch c.where() {
 	case inRcpt:
-		return Reply{}, true
 	case inMail:
-		return Reply{554, "5.5.1", "No valid recipients"}, false
+		return noRecipients, false
+	default:
+		return badSequence("BDAT", c.where()), false
 	}
-	return badSequence("BDAT", c.where()), false
+	if c.srv.withholds("CHUNKING") {
+		return notImplemented, false
+	}
+	return Reply{}, true
 }
 
-// skip reads n octets and drops them.
-func (c *conn) skip(n int64) error {
-	if f := c.srv.flood(); f > 0 && n > f {
-		return c.lastWord(tooLarge)
+// refuseChunk reads the chunk, and forgets the transaction it belongs to. In
+// LMTP the last one is answered once for each recipient, be there none (RFC
+// 2033 §4.3).
+func (c *conn) refuseChunk(k *bdat, r Reply) (Reply, error) {
+	n, inside := 1, c.where()&(inMail|inRcpt) != 0
+	if c.tx != nil && k.last && c.srv.Profile == LMTP && inside {
+		n = c.tx.rcpts
 	}
-	for n > 0 {
-		b, err := c.r.Next(int(min(n, math.MaxInt32)))
-		if err != nil {
-			return c.readError(err)
-		}
-		n -= int64(len(b))
+	c.phase, c.dataStart, c.source = inData, time.Now(), k
+	err := k.skip()
+	c.phase, c.source = inCommand, nil
+	if err != nil {
+		return Reply{}, c.readError(err)
 	}
-	return nil
+	if inside {
+		c.endTransaction(true)
+	}
+	for range n - 1 {
+		c.put(r)
+	}
+	if n == 0 {
+		return Reply{}, nil
+	}
+	return r, nil
 }
 
 // parseBDAT reads "size" and "size LAST".
@@ -102,6 +114,7 @@ type bdat struct {
 
 func (k *bdat) Size() int64 { return k.size }
 func (k *bdat) Err() error  { return k.bad }
+func (k *bdat) Last() bool  { return k.last }
 
 func (k *bdat) Read(p []byte) (int, error) {
 	for len(k.run) == 0 && len(p) > 0 {
@@ -138,8 +151,7 @@ func (k *bdat) WriteTo(w io.Writer) (n int64, err error) {
 // fill gives the next run of octets, or none and perhaps sets err.
 func (k *bdat) fill() []byte {
 	if k.left == 0 {
-		k.turn()
-		return nil
+		return k.turn()
 	}
 	b, err := k.c.r.Next(int(min(k.left, math.MaxInt32)))
 	if err != nil {
@@ -182,36 +194,44 @@ func (k *bdat) judge(b []byte) {
 }
 
 // turn is the end of a chunk: of the message too, or the next command is read.
-func (k *bdat) turn() {
+func (k *bdat) turn() []byte {
 	if k.last {
-		if k.err = io.EOF; k.check.End() && k.c.srv.LineEndings == RejectBare && !k.binary && k.bad == nil {
-			k.bad, k.err = wire.ErrBareNewline, wire.ErrBareNewline
-		}
-		return
+		return k.end()
 	}
 	c := k.c
 	c.put(Reply{250, "2.0.0", strconv.FormatInt(k.chunk, 10) + " octets received"})
 	k.chunk = 0
-	c.phase = inCommand
+	c.phase = inChunks
 	defer func() { c.phase = inData }()
 	for k.err == nil {
 		if k.err = k.command(); k.left > 0 || k.last {
-			return
+			break
 		}
 	}
+	return nil
+}
+
+// end is that of the message. A CR that no LF has followed stands alone.
+func (k *bdat) end() []byte {
+	k.err = io.EOF
+	if !k.check.End() || k.binary || k.bad != nil {
+		return nil
+	}
+	switch k.c.srv.LineEndings {
+	case RejectBare:
+		k.bad, k.err = wire.ErrBareNewline, wire.ErrBareNewline
+	case NormalizeBare:
+		return []byte("\r\n") // the encoder holds it back
+	}
+	return nil
 }
 
 // command reads what stands between two chunks.
 func (k *bdat) command() error {
 	c := k.c
-	if !c.r.HasLine() {
-		if err := c.flush(); err != nil {
-			return err
-		}
-	}
-	line, err := c.r.ReadLine(c.srv.limits.CommandLine)
-	if r, bad := badLine(line, err); bad {
-		return c.refuseLine(r)
+	line, bad, err := c.readLine()
+	if bad.Code != 0 {
+		return c.refuseLine(bad)
 	}
 	if err != nil {
 		return wire.Truncated(err)
@@ -220,8 +240,8 @@ func (k *bdat) command() error {
 	row := c.srv.command(verb)
 	switch {
 	case row == nil:
-		c.put(Reply{500, "5.5.1", "Command not recognized"})
-		return c.countError()
+		c.trace(string(verb), string(arg))
+		return c.say(Reply{500, "5.5.1", "Command not recognized"})
 	case row.verb == "BDAT":
 		return k.begin(string(arg))
 	case row.flags&aborts != 0:
@@ -230,41 +250,53 @@ func (k *bdat) command() error {
 	case row.states == anyState: // NOOP, HELP
 		return c.command(line)
 	}
-	c.put(badSequence(row.verb, inBdat))
-	return c.countError()
+	return c.say(badSequence(row.verb, inBdat))
 }
 
 // begin starts the next chunk.
 func (k *bdat) begin(arg string) error {
 	n, last, ok := parseBDAT(arg)
 	if !ok {
-		return k.c.lastWord(Reply{501, "5.5.4", "Syntax: BDAT size [LAST]"})
+		return k.c.lastWord(badBDAT)
 	}
 	k.c.trace("BDAT", arg)
 	k.left, k.last = n, last
 	if n == 0 && !last { // a NOOP in disguise
-		k.c.put(Reply{250, "2.0.0", "0 octets received"})
-		k.c.idlers++
-		if m := k.c.srv.limits.Commands; m > 0 && k.c.idlers > m {
-			return k.c.countError()
-		}
+		r := Reply{250, "2.0.0", "0 octets received"}
+		k.c.put(r)
+		return k.c.settle(r, false, k.c.idled())
 	}
 	return nil
 }
 
 // Drain ends the message where it is safe to answer: behind the chunk that
-// showed what is wrong, or behind the last one.
-func (k *bdat) Drain() error {
+// showed what is wrong or was refused, else behind the last one.
+func (k *bdat) Drain(refused bool) error {
 	k.run = nil
-	for k.err == nil {
+	for k.err == nil && !refused {
 		k.fill()
-		k.run = nil
 	}
 	switch {
 	case k.err == io.EOF:
 		return nil
-	case k.bad != nil:
-		return k.c.skip(k.left)
+	case k.bad != nil, k.err == nil:
+		return k.skip()
 	}
 	return k.err
+}
+
+// skip reads what is left of the chunk and drops it.
+func (k *bdat) skip() error {
+	if f := k.c.srv.flood(); f > 0 && k.left > f {
+		return k.c.lastWord(tooLarge)
+	}
+	for k.left > 0 {
+		b, err := k.c.r.Next(int(min(k.left, math.MaxInt32)))
+		if err != nil {
+			return wire.Truncated(err)
+		}
+		k.left -= int64(len(b))
+		k.size += int64(len(b))
+	}
+	return nil
 }

@@ -57,9 +57,10 @@ func isTimeout(err error) bool {
 type source interface {
 	io.Reader
 	io.WriterTo
-	Drain() error // reads on to the end; nil: the dialogue is in step
-	Err() error   // what is wrong with the message
-	Size() int64  // octets read
+	Drain(refused bool) error // reads on to where a reply is due; nil: the dialogue is in step
+	Err() error               // what is wrong with the message
+	Size() int64              // octets read
+	Last() bool               // the reply is to the whole message, not to a chunk before the last
 }
 
 // body is what the handler reads. It dies when the handler returns.

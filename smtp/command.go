@@ -3,7 +3,6 @@ package smtp
 import (
 	"bytes"
 	"context"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -11,13 +10,15 @@ import (
 type state uint8
 
 const (
-	fresh   state = 1 << iota // before EHLO
-	greeted                   // between messages
-	inMail                    // MAIL was accepted
-	inRcpt                    // and a recipient too
-	inBdat                    // the first chunk has come
+	fresh      state = 1 << iota // before EHLO
+	greeted                      // between messages
+	inMail                       // MAIL was accepted
+	inRcpt                       // and a recipient too
+	inBdat                       // the first chunk has come
+	turnedAway                   // Connect said 554
 
-	anyState = fresh | greeted | inMail | inRcpt | inBdat
+	unread   = fresh | greeted | inMail | inRcpt // no message is being read
+	anyState = unread | inBdat
 )
 
 // A command is one row of the protocol. RFC 2920 §3.1 says which commands end a
@@ -32,7 +33,7 @@ type command struct {
 type flags uint8
 
 const (
-	flush  flags = 1 << iota // ends a batch of pipelined commands
+	flush  flags = 1 << iota // ends a batch of pipelined commands (RFC 2920 §3.2 (5))
 	idle                     // moves no mail
 	secret                   // its argument is nobody's business
 	open                     // allowed before TLS and login where these are required
@@ -47,21 +48,17 @@ var commands = [...]command{
 	{"MAIL", greeted, 0, (*conn).MAIL},
 	{"RCPT", inMail | inRcpt, 0, (*conn).RCPT},
 	{"DATA", inMail | inRcpt, flush, (*conn).DATA},
-	{"BDAT", anyState, 0, (*conn).BDAT}, // checks for itself: its octets must be read in any case
+	{"BDAT", anyState | turnedAway, 0, (*conn).BDAT}, // checks for itself: its octets must be read in any case
 	{"RSET", anyState, idle | open | aborts, (*conn).RSET},
 	{"NOOP", anyState, flush | idle | open, (*conn).NOOP},
-	{"QUIT", anyState, flush | open | aborts, (*conn).QUIT},
-	{"VRFY", fresh | greeted, flush | idle, (*conn).VRFY},
-	{"EXPN", fresh | greeted, flush | idle, (*conn).EXPN},
+	{"QUIT", anyState | turnedAway, flush | open | aborts, (*conn).QUIT},
+	{"VRFY", unread, flush | idle, (*conn).VRFY},
+	{"EXPN", unread, flush | idle, (*conn).EXPN},
 	{"HELP", anyState, flush | idle | open, (*conn).HELP},
 	{"STARTTLS", greeted, flush | open, (*conn).STARTTLS},  // RFC 3207 §4
 	{"AUTH", greeted, flush | secret | open, (*conn).AUTH}, // RFC 4954 §4
 	{"XCLIENT", fresh | greeted, flush | open, (*conn).XCLIENT},
 }
-
-// helpText lists the verbs; made here, since HELP reading the table would be a
-// cycle.
-const helpText = "Commands: EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY EXPN HELP STARTTLS AUTH"
 
 // command answers one line.
 func (c *conn) command(line []byte) error {
@@ -77,24 +74,34 @@ func (c *conn) command(line []byte) error {
 	}
 	r, err := c.dispatch(row, arg)
 	if r.Code != 0 {
-		c.answer(row, r)
+		c.answer(r)
 	}
 	if err != nil {
 		return err
 	}
-	if row.flags&flush != 0 {
-		if err := c.flush(); err != nil {
+	c.hush = row.flags&secret != 0 && r.Code != 235
+	return c.settle(r, row.flags&flush != 0, c.mistaken(row, r))
+}
+
+// settle does what a reply that was put entails: it is sent, counted as a
+// mistake, or the last one. A handler that says 421 hangs up (RFC 5321 §3.8).
+func (c *conn) settle(r Reply, now, mistake bool) error {
+	switch {
+	case r.Code == 421:
+		return c.over(r)
+	case mistake:
+		if err := c.countError(); err != nil {
 			return err
 		}
 	}
-	if c.refused(row, r) {
-		return c.countError()
+	if now {
+		return c.flush()
 	}
-	return nil
+	return c.unsent
 }
 
 // answer adds the reply; those to EHLO and its like write their own.
-func (c *conn) answer(row *command, r Reply) {
+func (c *conn) answer(r Reply) {
 	if r.Code/100 == 3 {
 		c.putLine(r)
 		return
@@ -102,24 +109,32 @@ func (c *conn) answer(row *command, r Reply) {
 	c.put(r)
 }
 
-// refused reports a reply that is the peer's mistake, not the mail's fate.
-func (c *conn) refused(row *command, r Reply) bool {
+// mistaken reports a reply that is the peer's mistake, not the mail's fate.
+func (c *conn) mistaken(row *command, r Reply) bool {
 	switch {
 	case row.flags&idle != 0:
-		c.idlers++
-		n := c.srv.limits.Commands
-		return r.Code >= 500 || n > 0 && c.idlers > n
-	case row.verb == "RCPT":
-		return r.Code >= 500 // guessing addresses
+		return c.idled() || r.Code >= 500
+	case row.verb == "BDAT":
+		// Behind a refused chunk others may be on their way (RFC 3030 §2).
+		return r.Code >= 500 && c.idled()
+	case row.verb == "DATA", row.verb == "AUTH":
+		return r.Code/10 == 50
 	}
-	return r.Code/10 == 50
+	return r.Code >= 500 // guessing addresses, too
+}
+
+// idled counts a command that moves no mail, and reports one too many.
+func (c *conn) idled() bool {
+	c.idlers++
+	n := c.srv.limits.Commands
+	return n > 0 && c.idlers > n
 }
 
 func (c *conn) dispatch(row *command, arg []byte) (Reply, error) {
 	if r, ok := c.allowed(row); !ok {
 		return r, nil
 	}
-	if !utf8.Valid(arg) {
+	if !utf8.Valid(arg) && row.verb != "BDAT" {
 		return Reply{501, "5.5.2", "Invalid UTF-8"}, nil
 	}
 	return row.run(c, string(arg))
@@ -158,6 +173,8 @@ func (c *conn) where() state {
 func badSequence(verb string, s state) Reply {
 	text := "Bad sequence of commands"
 	switch {
+	case s == turnedAway:
+		text = "No service here for you" // RFC 5321 §3.1
 	case s == fresh:
 		text = "Say hello first"
 	case verb == "MAIL":
@@ -196,24 +213,41 @@ func (s *Server) command(verb []byte) *command {
 }
 
 // unknown answers verbs that are not in the table: private ones, those of
-// other protocols, and none at all.
+// other protocols, and none at all. None is kept waiting (RFC 2920 §3.2 (6)).
 func (c *conn) unknown(verb []byte, arg string) error {
-	c.trace(string(verb), arg)
-	if foreign(verb) {
+	x := c.srv.private(string(verb))
+	switch {
+	case x == nil && c.hush:
+		c.trace("***", "***") // the answer to a login that was refused already
+	default:
+		c.trace(string(verb), arg)
+	}
+	switch {
+	case c.where() == turnedAway:
+		return c.say(badSequence("", turnedAway))
+	case x != nil && utf8.ValidString(arg):
+		return c.privateVerb(x, arg)
+	case foreign(verb):
 		// A browser was made to speak to us; what follows is its user's.
 		return c.lastWord(Reply{554, "5.7.0", "This is a mail server"})
 	}
-	if x := c.srv.private(string(verb)); x != nil && utf8.ValidString(arg) {
-		return c.privateVerb(x, arg)
-	}
-	c.put(Reply{500, "5.5.1", "Command not recognized"})
-	return c.countError()
+	return c.say(Reply{500, "5.5.1", "Command not recognized"})
 }
 
-// foreign reports the first word of HTTP: a method, or a header field.
+// say answers a verb that is not in the table.
+func (c *conn) say(r Reply) error {
+	c.put(r)
+	return c.settle(r, true, r.Code >= 500)
+}
+
+// foreign reports the first word of HTTP, or of the header of a message that
+// was sent though DATA was refused: what follows is text, not commands.
 func foreign(verb []byte) bool {
+	if n := len(verb); n > 1 && verb[n-1] == ':' {
+		return true
+	}
 	switch upper(string(verb)) {
-	case "GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PATCH", "TRACE", "PRI", "HOST:", "USER-AGENT:", "CONTENT-TYPE:":
+	case "GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PATCH", "TRACE", "PRI":
 		return true
 	}
 	return false
@@ -222,8 +256,7 @@ func foreign(verb []byte) bool {
 func (c *conn) privateVerb(x *Extension, arg string) error {
 	if c.srv.Profile == Submission {
 		if r, ok := c.admitted(); !ok {
-			c.put(r)
-			return c.countError()
+			return c.say(r)
 		}
 	}
 	var r Reply
@@ -231,153 +264,5 @@ func (c *conn) privateVerb(x *Extension, arg string) error {
 		r, err = x.Command(ctx, &c.session, arg)
 		return err
 	})
-	if err != nil {
-		r = c.failure(err)
-	}
-	c.put(r)
-	if r.Code >= 500 {
-		return c.countError()
-	}
-	return nil
-}
-
-// failure makes the reply to a handler's error, and logs what it hides.
-func (c *conn) failure(err error) Reply {
-	r := ReplyTo(err)
-	if r == tryLater {
-		c.warn("temporary failure", err)
-	}
-	return r
-}
-
-func (c *conn) warn(msg string, err error) {
-	if l := c.srv.Log; l != nil {
-		l.Warn(msg, "conn", c.session.ID, "remote", c.session.Remote, "err", err)
-	}
-}
-
-// HELO begins anew (RFC 5321 §4.1.1.1).
-func (c *conn) HELO(arg string) (Reply, error) {
-	if c.srv.Profile == LMTP {
-		return Reply{500, "5.5.1", "This is LMTP: say LHLO"}, nil // RFC 2033 §4.1
-	}
-	return c.hello(arg, false)
-}
-
-// EHLO begins anew, with extensions.
-func (c *conn) EHLO(arg string) (Reply, error) {
-	if c.srv.Profile == LMTP {
-		return Reply{500, "5.5.1", "This is LMTP: say LHLO"}, nil
-	}
-	return c.hello(arg, true)
-}
-
-// LHLO is the EHLO of LMTP.
-func (c *conn) LHLO(arg string) (Reply, error) {
-	if c.srv.Profile != LMTP {
-		return Reply{500, "5.5.1", "This is not LMTP: say EHLO"}, nil
-	}
-	return c.hello(arg, true)
-}
-
-func (c *conn) hello(arg string, extended bool) (Reply, error) {
-	name := strings.TrimSpace(arg)
-	if name == "" || len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return Reply{501, "5.5.4", "Your name, please"}, nil
-	}
-	c.endTransaction(true)
-	before := c.session.Hello
-	c.session.Hello = name
-	c.esmtp = extended
-	c.session.Protocol = c.protocol()
-	if f := c.srv.Handler.Hello; f != nil {
-		if err := c.call(c.ctx, func(ctx context.Context) error { return f(ctx, &c.session) }); err != nil {
-			c.session.Hello = before
-			return c.failure(err), nil
-		}
-	}
-	c.state = greeted
-	text := c.srv.name() + " greets " + name
-	if !extended {
-		c.putLine(Reply{250, "", "Hello " + name + ", pleased to meet you"})
-		return Reply{}, nil
-	}
-	c.putLine(Reply{250, "", text + "\n" + strings.Join(c.keywords(), "\n")})
-	return Reply{}, nil
-}
-
-// protocol is what stands after "with" in Received (RFC 3848, RFC 6531 §4.3).
-func (c *conn) protocol() string {
-	name := "SMTP"
-	switch {
-	case c.srv.Profile == LMTP:
-		name = "LMTP"
-	case c.esmtp:
-		name = "ESMTP"
-	default:
-		return name
-	}
-	if c.session.TLS != nil {
-		name += "S"
-	}
-	if c.session.User != "" {
-		name += "A"
-	}
-	return name
-}
-
-// RSET forgets the transaction, and nothing else (RFC 5321 §4.1.1.5).
-func (c *conn) RSET(arg string) (Reply, error) {
-	if arg != "" {
-		return noArgument, nil
-	}
-	c.endTransaction(true)
-	return Reply{250, "2.0.0", "Forgotten"}, nil
-}
-
-var noArgument = Reply{501, "5.5.4", "No argument allowed"}
-
-// NOOP does nothing, whatever its argument (RFC 5321 §4.1.1.9).
-func (c *conn) NOOP(string) (Reply, error) { return Reply{250, "2.0.0", "OK"}, nil }
-
-// QUIT is answered 221 at all times (RFC 5321 §4.1.1.10).
-func (c *conn) QUIT(arg string) (Reply, error) {
-	if arg != "" {
-		return noArgument, nil
-	}
-	c.quit = true
-	return Reply{221, "2.0.0", c.srv.name() + " closing connection"}, nil
-}
-
-// HELP lists the verbs (RFC 5321 §4.1.1.8).
-func (c *conn) HELP(string) (Reply, error) { return Reply{214, "2.0.0", helpText}, nil }
-
-// VRFY is answered 252 where nobody knows better (RFC 5321 §3.5.3).
-func (c *conn) VRFY(arg string) (Reply, error) {
-	if c.srv.Handler.Verify == nil {
-		return Reply{252, "2.0.0", "Send some mail, I will try my best"}, nil
-	}
-	return c.ask(c.srv.Handler.Verify, arg)
-}
-
-// EXPN is not implemented unless the handler does it.
-func (c *conn) EXPN(arg string) (Reply, error) {
-	if c.srv.Handler.Expand == nil {
-		return Reply{502, "5.5.1", "Command not implemented"}, nil
-	}
-	return c.ask(c.srv.Handler.Expand, arg)
-}
-
-func (c *conn) ask(f func(context.Context, *Session, string) (Reply, error), arg string) (r Reply, _ error) {
-	if arg == "" {
-		return Reply{501, "5.5.4", "Whom?"}, nil
-	}
-	err := c.call(c.ctx, func(ctx context.Context) (err error) {
-		r, err = f(ctx, &c.session, arg)
-		return err
-	})
-	if err != nil {
-		r = c.failure(err)
-	}
-	return r, nil
+	return c.say(c.answered(r, err))
 }

@@ -1,7 +1,6 @@
 package smtp
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -26,34 +26,33 @@ type conn struct {
 	cancel context.CancelCauseFunc
 	r      wire.Reader
 	out    []byte // replies not yet sent
+	unsent error  // why they never will be
 
-	session Session
-	state   state
-	tx      *transaction // nil outside
-	hook    hook
+	session   Session
+	connected Values     // of the session as Connect left them; nothing the peer said
+	peer      netip.Addr // who is there, by the socket or a trusted proxy; XCLIENT does not change it
+	state     state
+	tx        *transaction // nil outside
+	hook      hook
 
 	phase     phase
+	until     time.Time // the end of the silence before the greeting
 	dataStart time.Time // when the message's data began
 	source    source    // the message being read
 
 	cert     *x509.Certificate // shown in the handshake, for channel bindings
 	esmtp    bool              // EHLO or LHLO, not HELO
-	errors   int               // refused commands
+	coded    bool              // replies have enhanced codes
+	hush     bool              // what is no command may be a credential
+	errors   int               // refused commands since the last accepted message
 	idlers   int               // commands since the last message that move no mail
 	messages int               // transactions
 	tries    int               // failed logins
 	quit     bool
+	cut      bool  // the server hangs up, perhaps on a peer that still sends
+	refusal  error // why the peer got 554 in place of the greeting
 	err      error // why the connection ends; nil after QUIT
 }
-
-// phase is what the next read is for, and so how long it may take.
-type phase uint8
-
-const (
-	inCommand phase = iota
-	inData
-	inAuth
-)
 
 var (
 	errOver  = errors.New("smtp: connection over")
@@ -78,25 +77,68 @@ func (c *conn) serve() {
 func (c *conn) finish() {
 	c.r.Unwatch()
 	_ = c.flush()
-	c.endTransaction(true)
-	c.r.Release()
 	c.hook.stop()
+	c.guard(func() { c.endTransaction(true) })
 	c.cancel(errOver)
+	if c.refusal != nil {
+		c.err = c.refusal
+	}
 	if f := c.srv.Handler.Close; f != nil {
-		f(&c.session, c.err)
+		c.guard(func() { f(&c.session, c.err) })
 	}
 	if c.err != nil && !errors.Is(c.err, io.EOF) {
 		c.debug("connection ended", "err", c.err)
 	}
+	c.linger()
+	c.r.Release()
 }
 
 // recover turns a panic of the handler into the end of this connection alone.
+// The reply goes past Trace, which may be what panicked.
 func (c *conn) recover() {
 	if v := recover(); v != nil {
-		c.err = c.lastWord(Reply{421, "4.3.0", "Internal error"})
-		if l := c.srv.Log; l != nil {
-			l.Error("handler panicked", "conn", c.session.ID, "panic", v, "stack", string(debug.Stack()))
+		r := Reply{421, "4.3.0", "Internal error"}
+		c.out = r.append(c.out, c.coded)
+		c.cut, c.err = true, &Error{Reply: r, Err: fmt.Errorf("handler panicked: %v", v)}
+		c.panicked(v)
+	}
+}
+
+// guard runs f, of whose panic nobody needs to be told any more.
+func (c *conn) guard(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.panicked(v)
 		}
+	}()
+	f()
+}
+
+func (c *conn) panicked(v any) {
+	if l := c.srv.Log; l != nil {
+		l.Error("handler panicked", "conn", c.session.ID, "panic", v, "stack", string(debug.Stack()))
+	}
+}
+
+// A peer that is hung up on while it sends would lose our last words: TCP
+// resets a connection that is closed with input unread. So the input is read
+// for a while first, within these bounds.
+const (
+	lingerTime   = time.Second
+	lingerOctets = 256 << 10
+)
+
+func (c *conn) linger() {
+	half, ok := c.sc.Conn.(interface{ CloseWrite() error })
+	if !c.cut || c.unsent != nil || !ok {
+		return
+	}
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		_ = tc.CloseWrite() // close_notify first
+	}
+	if half.CloseWrite() == nil {
+		_ = c.sc.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.CopyN(io.Discard, c.sc.Conn, lingerOctets)
 	}
 }
 
@@ -105,6 +147,7 @@ func (c *conn) open() error {
 	if err := c.readProxy(); err != nil {
 		return err
 	}
+	c.peer = c.session.Remote.Addr()
 	if c.sc.TLS {
 		if err := c.startTLS(); err != nil {
 			return err
@@ -126,37 +169,26 @@ func (c *conn) awaitSilence() error {
 	if c.srv.waits.Banner == 0 {
 		return nil
 	}
-	until := time.Now().Add(c.srv.waits.Banner)
-	c.r.Deadline = func() time.Time { return until }
+	c.phase, c.until = inSilence, time.Now().Add(c.srv.waits.Banner)
 	err := c.r.Fill(0)
-	c.r.Deadline = c.readDeadline
+	c.phase = inCommand
 	if err == nil {
 		return c.lastWord(Reply{554, "5.5.0", "You spoke before the greeting"})
 	}
-	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+	if isTimeout(err) {
 		return nil
 	}
 	return err
-}
-
-// lastWord sends r and ends the connection.
-func (c *conn) lastWord(r Reply) error {
-	c.put(r)
-	return &Error{Reply: r, Err: errOver}
 }
 
 // greet calls Connect and says 220, or what Connect says.
 func (c *conn) greet() error {
 	if f := c.srv.Handler.Connect; f != nil {
 		if err := c.call(c.ctx, func(ctx context.Context) error { return f(ctx, &c.session) }); err != nil {
-			r := ReplyTo(err)
-			if r.Code != 421 && !r.Permanent() {
-				r.Code = 421 // the greeting knows 220, 421 and 554 only (RFC 5321 §4.3.2)
-			}
-			c.put(r)
-			return fmt.Errorf("refused at connect: %w", err)
+			return c.turnAway(c.failure(err), err)
 		}
 	}
+	c.connected = c.session.Values.clone()
 	protocol := "ESMTP"
 	if c.srv.Profile == LMTP {
 		protocol = "LMTP"
@@ -165,40 +197,38 @@ func (c *conn) greet() error {
 	return nil
 }
 
+// turnAway refuses the peer at the door. The greeting knows 220, 421 and 554
+// only (RFC 5321 §4.3.2). After 554 the peer is to say QUIT, and gets 503 for
+// all else (RFC 5321 §3.1).
+func (c *conn) turnAway(r Reply, err error) error {
+	err = fmt.Errorf("refused at connect: %w", err)
+	if !r.Permanent() {
+		r.Code = 421
+		_ = c.lastWord(r)
+		return err
+	}
+	r.Code = 554
+	c.put(r)
+	c.state, c.refusal = turnedAway, err
+	return nil
+}
+
 // turn reads one command and answers it.
 func (c *conn) turn() error {
 	if c.tx == nil && !c.sc.Idle() {
 		return c.lastWord(stopping)
 	}
-	if !c.r.HasLine() {
-		if err := c.flush(); err != nil {
-			return err
-		}
-	}
-	line, err := c.r.ReadLine(c.srv.limits.CommandLine)
+	line, bad, err := c.readLine()
 	if c.tx == nil && !c.sc.Busy() {
 		return c.lastWord(stopping)
 	}
-	if r, bad := badLine(line, err); bad {
-		return c.refuseLine(r)
-	}
-	if err != nil {
+	switch {
+	case bad.Code != 0:
+		return c.refuseLine(bad)
+	case err != nil:
 		return c.readError(err)
 	}
 	return c.command(line)
-}
-
-// badLine answers lines that are no commands whatever they say.
-func badLine(line []byte, err error) (Reply, bool) {
-	switch {
-	case errors.Is(err, wire.ErrLineTooLong):
-		return Reply{500, "5.5.6", "Line too long"}, true // RFC 5321 §4.5.3.1.9
-	case errors.Is(err, wire.ErrBareLF):
-		return Reply{500, "5.5.2", "Lines end in CRLF"}, true
-	case err == nil && (bytes.IndexByte(line, 0) >= 0 || bytes.IndexByte(line, '\r') >= 0):
-		return Reply{501, "5.5.2", "Control character in command"}, true
-	}
-	return Reply{}, false
 }
 
 // refuseLine counts the mistake and answers it.
@@ -219,73 +249,13 @@ func (c *conn) countError() error {
 
 // readError makes the end of a timeout or of the server a 421.
 func (c *conn) readError(err error) error {
-	if errors.Is(err, wire.ErrWoken) {
+	switch {
+	case c.unsent != nil:
+		return c.unsent
+	case errors.Is(err, wire.ErrWoken):
 		return c.lastWord(stopping)
-	}
-	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+	case isTimeout(err):
 		return c.lastWord(timedOut)
 	}
 	return err
-}
-
-// readDeadline bounds the next read by what it is for.
-func (c *conn) readDeadline() time.Time {
-	wait := c.srv.waits.Command
-	if c.phase == inData {
-		return c.dataDeadline()
-	}
-	if wait == 0 {
-		return time.Time{}
-	}
-	return time.Now().Add(wait)
-}
-
-// maxUnsent is how many octets of replies wait for the end of a batch.
-const maxUnsent = 4 << 10
-
-// put adds a reply to the batch that is sent when the peer has no further
-// command on the way (RFC 2920 §3.2). Only here and in putLine replies are made.
-func (c *conn) put(r Reply) {
-	c.out = r.append(c.out, c.esmtp)
-	c.traced(r)
-}
-
-// putLine adds a reply that has no enhanced code: greetings, EHLO, 354, 334.
-func (c *conn) putLine(r Reply) {
-	c.out = r.append(c.out, false)
-	c.traced(r)
-}
-
-func (c *conn) traced(r Reply) {
-	if t := c.srv.Trace; t != nil && t.Reply != nil {
-		t.Reply(&c.session, r)
-	}
-	if len(c.out) > maxUnsent {
-		c.err = errors.Join(c.err, c.flush())
-	}
-}
-
-// flush sends what was put.
-func (c *conn) flush() error {
-	if len(c.out) == 0 {
-		return nil
-	}
-	if d := c.srv.waits.Write; d > 0 {
-		_ = c.nc.SetWriteDeadline(time.Now().Add(d))
-	}
-	_, err := c.nc.Write(c.out)
-	c.out = c.out[:0]
-	return err
-}
-
-func (c *conn) trace(verb, arg string) {
-	if t := c.srv.Trace; t != nil && t.Command != nil {
-		t.Command(&c.session, verb, arg)
-	}
-}
-
-func (c *conn) debug(msg string, args ...any) {
-	if l := c.srv.Log; l != nil {
-		l.Debug(msg, append([]any{"conn", c.session.ID, "remote", c.session.Remote}, args...)...)
-	}
 }

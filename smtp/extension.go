@@ -38,8 +38,8 @@ var keywords = [...]keyword{
 	{"8BITMIME", always, nil},                           // RFC 6152
 	{"ENHANCEDSTATUSCODES", always, nil},                // RFC 2034
 	{"CHUNKING", always, nil},                           // RFC 3030
-	{"BINARYMIME", has(ExtBinaryMIME), nil},             // RFC 3030
-	{"SMTPUTF8", has(ExtSMTPUTF8), nil},                 // RFC 6531
+	{"BINARYMIME", (*conn).mayBinary, nil},              // RFC 3030 §3
+	{"SMTPUTF8", (*conn).mayUTF8, nil},                  // RFC 6531 §3.1
 	{"STARTTLS", (*conn).maySTARTTLS, nil},              // RFC 3207
 	{"AUTH", (*conn).mayAUTH, (*conn).authArg},          // RFC 4954
 	{"DSN", has(ExtDSN), nil},                           // RFC 3461
@@ -51,6 +51,8 @@ var keywords = [...]keyword{
 	{"PRDR", (*conn).mayPRDR, nil},                      // per-recipient data response
 	{"LIMITS", (*conn).hasLimits, (*conn).limitsArg},    // RFC 9422
 	{"HELP", always, nil},                               // RFC 5321 §4.1.1.1
+	{"VRFY", (*conn).mayVerify, nil},                    // RFC 5321 §3.5.2
+	{"EXPN", (*conn).mayExpand, nil},                    // RFC 5321 §3.5.2
 	{"XCLIENT", (*conn).mayXCLIENT, func(*conn) string { return xclientNames }},
 }
 
@@ -62,12 +64,21 @@ func has(x Extensions) func(c *conn) bool {
 
 // offers reports whether this peer was, or would be, told the keyword.
 func (c *conn) offers(name string) bool {
+	if name == "AUTH" { // offered no more after a login, but MAIL keeps its parameter
+		return c.esmtp && c.srv.Auth != nil && !c.srv.withholds(name)
+	}
 	for i := range keywords {
 		if keywords[i].name == name {
 			return c.esmtp && keywords[i].when(c) && !c.srv.withholds(name)
 		}
 	}
 	return false
+}
+
+// accepts reports whether a parameter that keyword allows may be used. AUTH is
+// not offered a second time, but only now its parameter counts (RFC 4954 §5).
+func (c *conn) accepts(keyword string) bool {
+	return c.offers(keyword) || keyword == "AUTH" && c.esmtp && c.session.User != ""
 }
 
 // withholds reports whether the program does not want the extension.
@@ -102,6 +113,19 @@ func (c *conn) keywords() []string {
 	return list
 }
 
+// mayBinary: a body with any bytes in it can only come in chunks.
+func (c *conn) mayBinary() bool {
+	return c.srv.Extensions&ExtBinaryMIME != 0 && !c.srv.withholds("CHUNKING") && !c.srv.withholds("8BITMIME")
+}
+
+// mayUTF8: SMTPUTF8 stands on 8BITMIME.
+func (c *conn) mayUTF8() bool {
+	return c.srv.Extensions&ExtSMTPUTF8 != 0 && !c.srv.withholds("8BITMIME")
+}
+
+func (c *conn) mayVerify() bool { return c.srv.Handler.Verify != nil }
+func (c *conn) mayExpand() bool { return c.srv.Handler.Expand != nil }
+
 func (c *conn) maySTARTTLS() bool { return c.srv.TLSConfig != nil && c.session.TLS == nil }
 
 func (c *conn) mayAUTH() bool {
@@ -121,7 +145,7 @@ func (c *conn) mayHold() bool {
 func (c *conn) mayPRDR() bool { return c.srv.Extensions&ExtPRDR != 0 && c.srv.Profile != LMTP }
 
 func (c *conn) mayXCLIENT() bool {
-	return c.srv.XClient != nil && c.srv.XClient(c.peerIP())
+	return c.srv.XClient != nil && c.srv.XClient(c.peer)
 }
 
 func (c *conn) hasLimits() bool { return c.limitsArg() != "" }

@@ -31,17 +31,21 @@ type Transaction struct {
 
 // Handler answers the phases of a dialogue. Each func is optional: nil accepts,
 // and a nil Message reads the message and drops it. An error refuses with the
-// reply that [ReplyTo] gives it, so a plain error means try again later.
+// reply that [ReplyTo] gives it, so a plain error means try again later. After a
+// 421 the server hangs up.
 //
 // The funcs of one connection are called one after the other, those of several
 // connections at the same time. ctx ends when the peer is gone, when
 // Timeouts.Handler has passed, or when the server is closed. A panic ends the
 // connection with 421, is logged, and harms no other.
 type Handler struct {
-	// Connect is called before the greeting; an error is sent in its place and
-	// ends the connection.
+	// Connect is called before the greeting, and again for the client that a
+	// trusted peer names by XCLIENT. An error is sent in its place: 5yz as 554,
+	// after which the peer may only say QUIT, all else as 421. What it sets in
+	// s.Values outlives STARTTLS; what the later funcs set does not.
 	Connect func(ctx context.Context, s *Session) error
-	// Hello is called for HELO, EHLO and LHLO.
+	// Hello is called for HELO, EHLO and LHLO. After an error all stays as it
+	// was before, an open transaction too.
 	Hello func(ctx context.Context, s *Session) error
 	// Mail is called with From and Params set.
 	Mail func(ctx context.Context, t *Transaction) error
@@ -58,6 +62,7 @@ type Handler struct {
 	// it such a message is refused with 451 for all.
 	Partial func(ctx context.Context, t *Transaction, r Results)
 	// Verify answers VRFY, Expand EXPN; nil is 252 and 502 (RFC 5321 §3.5).
+	// Which of them is there is told in EHLO.
 	Verify func(ctx context.Context, s *Session, arg string) (Reply, error)
 	Expand func(ctx context.Context, s *Session, arg string) (Reply, error)
 	// Reset is told of a transaction that ends without its message.

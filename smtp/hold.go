@@ -23,10 +23,11 @@ func Hold(ctx context.Context, body io.Reader, memory int) (*Held, error) {
 	src := ctxReader{ctx, body}
 	if memory > 0 {
 		n, err := io.CopyN(&head, src, int64(memory)+1)
-		if errors.Is(err, io.EOF) && n <= int64(memory) {
+		// An error that only wraps io.EOF is no end of the message.
+		if err == io.EOF && n <= int64(memory) {
 			return held(bytes.NewReader(head.Bytes()), n, nil), nil
 		}
-		if err != nil && !errors.Is(err, io.EOF) {
+		if err != nil {
 			return nil, err
 		}
 	}

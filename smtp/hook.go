@@ -45,6 +45,16 @@ func (c *conn) callIn(ctx context.Context, cancel context.CancelCauseFunc, body 
 	return f(ctx)
 }
 
+// callTx runs f under the transaction's context. One func whose time was up
+// does not take that of the next ones along.
+func (c *conn) callTx(t *transaction, body bool, f func(context.Context) error) error {
+	err := c.callIn(t.ctx, t.cancel, body, f)
+	if context.Cause(t.ctx) == errHandler {
+		t.ctx, t.cancel = context.WithCancelCause(c.ctx)
+	}
+	return err
+}
+
 func (h *hook) begin(c *conn, cancel context.CancelCauseFunc, body bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -68,12 +78,13 @@ func (h *hook) extend(now time.Time) {
 	}
 }
 
-// progress gives a func that reads the body new time with each block.
-func (h *hook) progress(now time.Time) {
+// progress gives a func that reads the body new time with each block: it is not
+// to blame for the wait until then.
+func (h *hook) progress(then time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.cancel != nil {
-		h.extend(now)
+		h.extend(then)
 	}
 }
 

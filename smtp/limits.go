@@ -18,6 +18,7 @@ type Limits struct {
 	Commands     int   // that move no mail (NOOP, RSET, VRFY …), between two messages; 100
 	Conns        int   // connections at the same time; 10,000
 	ConnsPerIP   int   // of one IPv4 address or IPv6 /64; 100
+	ConnRate     int   // new connections a minute of one IPv4 address or IPv6 /64; no limit
 	MinRate      int   // octets a second of a message, counted from Timeouts.DataBlock on; 200
 }
 
@@ -40,3 +41,34 @@ type Timeouts struct {
 
 // timeout applies the default: 0 is def, negative none, which is given as 0.
 func timeout(v, def time.Duration) time.Duration { return max(cmp.Or(v, def), 0) }
+
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		MessageBytes: limit(l.MessageBytes, 25<<20),
+		Recipients:   limit(l.Recipients, 1000),
+		Messages:     limit(l.Messages, 10000),
+		CommandLine:  cmp.Or(limit(l.CommandLine, 2048), 64<<10),
+		TextLine:     limit(l.TextLine, 64<<10),
+		Errors:       limit(l.Errors, 20),
+		AuthTries:    limit(l.AuthTries, 3),
+		Commands:     limit(l.Commands, 100),
+		Conns:        limit(l.Conns, 10000),
+		ConnsPerIP:   limit(l.ConnsPerIP, 100),
+		ConnRate:     limit(l.ConnRate, 0),
+		MinRate:      limit(l.MinRate, 200),
+	}
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	return Timeouts{
+		Banner:    timeout(t.Banner, 0),
+		Dial:      timeout(t.Dial, 30*time.Second),
+		TLS:       timeout(t.TLS, 30*time.Second),
+		Command:   timeout(t.Command, 5*time.Minute),
+		DataBlock: timeout(t.DataBlock, 3*time.Minute),
+		DataEnd:   timeout(t.DataEnd, 10*time.Minute),
+		Handler:   timeout(t.Handler, 5*time.Minute),
+		Write:     timeout(t.Write, time.Minute),
+		Grace:     timeout(t.Grace, 30*time.Second),
+	}
+}

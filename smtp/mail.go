@@ -13,8 +13,8 @@ type transaction struct {
 	Transaction
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	prdr   bool  // MAIL asked for a reply for each recipient
-	bdat   *bdat // chunks have begun
+	rcpts  int  // how many RCPT were accepted; the handler may change To
+	prdr   bool // MAIL asked for a reply for each recipient
 }
 
 // MAIL begins a transaction (RFC 5321 §4.1.1.2).
@@ -22,7 +22,7 @@ func (c *conn) MAIL(arg string) (Reply, error) {
 	if n := c.srv.limits.Messages; n > 0 && c.messages >= n {
 		return Reply{}, c.lastWord(Reply{421, "4.7.0", "Too many messages on one connection"})
 	}
-	from, rest, err := cutPathArg(arg, "FROM:")
+	from, rest, err := cutPathArg(arg, "FROM:", "5.1.7")
 	if err != nil {
 		return ReplyTo(err), nil
 	}
@@ -30,9 +30,10 @@ func (c *conn) MAIL(arg string) (Reply, error) {
 		return Reply{501, "5.1.7", "A sender needs a domain"}, nil
 	}
 	t := &transaction{}
-	p := c.params(&t.prdr)
-	if err := p.setMail(rest, &t.Params); err != nil {
-		return ReplyTo(err), nil
+	if rest != "" {
+		if err := c.params(&t.prdr, mailNames).setMail(rest, &t.Params); err != nil {
+			return ReplyTo(err), nil
+		}
 	}
 	if r, ok := c.checkMail(from, &t.Params); !ok {
 		return r, nil
@@ -41,7 +42,7 @@ func (c *conn) MAIL(arg string) (Reply, error) {
 	t.ID = c.session.ID + "." + strconv.Itoa(c.messages+1)
 	t.ctx, t.cancel = context.WithCancelCause(c.ctx)
 	if f := c.srv.Handler.Mail; f != nil {
-		err := c.callIn(t.ctx, t.cancel, false, func(ctx context.Context) error { return f(ctx, &t.Transaction) })
+		err := c.callTx(t, false, func(ctx context.Context) error { return f(ctx, &t.Transaction) })
 		if err != nil {
 			t.cancel(err)
 			return c.failure(err), nil
@@ -52,10 +53,13 @@ func (c *conn) MAIL(arg string) (Reply, error) {
 	return Reply{250, "2.1.0", "Sender OK"}, nil
 }
 
-func (c *conn) params(prdr *bool) *paramContext {
+func mailNames(x *Extension) []string { return x.Mail }
+func rcptNames(x *Extension) []string { return x.Rcpt }
+
+func (c *conn) params(prdr *bool, names func(*Extension) []string) *paramContext {
 	return &paramContext{
-		offers:  c.offers,
-		private: func(name string) bool { return c.srv.privateParam(name, func(x *Extension) []string { return x.Mail }) },
+		offers:  c.accepts,
+		private: func(name string) bool { return c.srv.privateParam(name, names) },
 		trusted: c.session.User != "",
 		now:     c.srv.now(), maxHold: c.srv.maxHold(), minBy: c.srv.MinBy, prdr: prdr,
 	}
@@ -67,7 +71,7 @@ func (c *conn) checkMail(from Path, p *MailParams) (Reply, bool) {
 	switch {
 	case max > 0 && p.Size > max:
 		return tooLarge, false // RFC 1870 §6.1
-	case !p.UTF8 && !addr.IsASCII(from.local+from.domain):
+	case !p.UTF8 && !(addr.IsASCII(from.local) && addr.IsASCII(from.domain)):
 		return needsUTF8(c), false
 	}
 	return Reply{}, true
@@ -83,7 +87,7 @@ func needsUTF8(c *conn) Reply {
 
 // RCPT adds a recipient (RFC 5321 §4.1.1.3).
 func (c *conn) RCPT(arg string) (Reply, error) {
-	to, rest, err := cutPathArg(arg, "TO:")
+	to, rest, err := cutPathArg(arg, "TO:", "5.1.3")
 	if err != nil {
 		return ReplyTo(err), nil
 	}
@@ -91,19 +95,19 @@ func (c *conn) RCPT(arg string) (Reply, error) {
 		return Reply{501, "5.1.3", "A recipient is needed"}, nil
 	}
 	r := Recipient{Path: to}
-	p := c.params(nil)
-	p.private = func(name string) bool { return c.srv.privateParam(name, func(x *Extension) []string { return x.Rcpt }) }
-	if err := p.setRcpt(rest, &r); err != nil {
-		return ReplyTo(err), nil
+	if rest != "" {
+		if err := c.params(nil, rcptNames).setRcpt(rest, &r); err != nil {
+			return ReplyTo(err), nil
+		}
 	}
-	if !c.tx.Params.UTF8 && !addr.IsASCII(to.local+to.domain) {
+	if !c.tx.Params.UTF8 && !(addr.IsASCII(to.local) && addr.IsASCII(to.domain)) {
 		return needsUTF8(c), nil
 	}
-	if n := c.srv.limits.Recipients; n > 0 && len(c.tx.To) >= n {
+	if n := c.srv.limits.Recipients; n > 0 && c.tx.rcpts >= n {
 		return Reply{452, "4.5.3", "Too many recipients"}, nil // RFC 5321 §4.5.3.1.10
 	}
 	if f := c.srv.Handler.Rcpt; f != nil {
-		err := c.callIn(c.tx.ctx, c.tx.cancel, false, func(ctx context.Context) error {
+		err := c.callTx(c.tx, false, func(ctx context.Context) error {
 			return f(ctx, &c.tx.Transaction, &r)
 		})
 		if err != nil {
@@ -111,23 +115,24 @@ func (c *conn) RCPT(arg string) (Reply, error) {
 		}
 	}
 	c.tx.To = append(c.tx.To, r)
+	c.tx.rcpts++
 	c.state = inRcpt
 	return Reply{250, "2.1.5", "Recipient OK"}, nil
 }
 
 // cutPathArg reads "FROM:<path> parameters". A space after the colon is let
 // pass, as textbooks and old clients write it; angle brackets are a must
-// (RFC 5321 §3.3).
-func cutPathArg(arg, label string) (Path, string, error) {
+// (RFC 5321 §3.3). enhanced says whose address is malformed (RFC 3463 §3.2).
+func cutPathArg(arg, label, enhanced string) (Path, string, error) {
 	if len(arg) < len(label) || !addr.EqualFold(arg[:len(label)], label) {
 		return Path{}, "", Reject(501, "5.5.4", "Syntax: "+label+"<address>")
 	}
 	local, domain, rest, err := addr.CutPath(strings.TrimLeft(arg[len(label):], " "))
-	if err != nil {
-		return Path{}, "", badPath(err)
+	if err == nil && rest != "" && rest[0] != ' ' {
+		err = addr.ErrSyntax
 	}
-	if rest != "" && rest[0] != ' ' {
-		return Path{}, "", badPath(addr.ErrSyntax)
+	if err != nil {
+		return Path{}, "", Reject(501, enhanced, err.Error())
 	}
 	return Path{local, domain}, rest, nil
 }
@@ -139,10 +144,7 @@ func (c *conn) endTransaction(told bool) {
 	if t == nil {
 		return
 	}
-	c.tx = nil
-	if c.state != fresh {
-		c.state = greeted
-	}
+	c.tx, c.state = nil, greeted
 	t.cancel(context.Canceled)
 	if f := c.srv.Handler.Reset; told && f != nil {
 		f(&t.Transaction)

@@ -226,18 +226,25 @@ func setAuthParam(c *paramContext, p *MailParams, v string) error {
 }
 
 func setPriority(_ *paramContext, p *MailParams, v string) error {
-	n, err := strconv.Atoi(v)
-	if err != nil || n < -9 || n > 9 || v[0] == '+' {
+	digit := strings.TrimPrefix(v, "-") // RFC 6710 §7
+	if len(digit) != 1 || digit[0] < '0' || digit[0] > '9' || v == "-0" {
 		return badValue
 	}
-	p.Priority = int8(n)
+	p.Priority = int8(digit[0] - '0')
+	if digit != v {
+		p.Priority = -p.Priority
+	}
 	return nil
 }
 
 func setDeliverBy(c *paramContext, p *MailParams, v string) error {
 	by, mode, _ := strings.Cut(upper(v), ";")
+	digits := by
+	if by != "" && (by[0] == '-' || by[0] == '+') {
+		digits = by[1:]
+	}
 	n, err := strconv.Atoi(by)
-	if err != nil || len(strings.TrimPrefix(by, "-")) > 9 || by[0] == '+' {
+	if err != nil || !isNumber(digits, 9) {
 		return badValue
 	}
 	mode, trace := strings.CutSuffix(mode, "T")
@@ -254,7 +261,7 @@ func setDeliverBy(c *paramContext, p *MailParams, v string) error {
 }
 
 func setHoldFor(c *paramContext, p *MailParams, v string) error {
-	if !isNumber(v, 9) {
+	if !isNumber(v, 9) || v[0] == '0' { // RFC 4865 §2
 		return badValue
 	}
 	n, _ := strconv.Atoi(v)
@@ -262,11 +269,11 @@ func setHoldFor(c *paramContext, p *MailParams, v string) error {
 }
 
 func setHoldUntil(c *paramContext, p *MailParams, v string) error {
-	t, err := time.Parse(time.RFC3339, v)
-	if err != nil {
+	t, err := time.Parse(time.RFC3339, upper(v))
+	if _, zone := t.Zone(); err != nil || zone != 0 { // RFC 4865 §2: normalized to UTC
 		return badValue
 	}
-	return c.hold(p, t)
+	return c.hold(p, t.UTC())
 }
 
 func (c *paramContext) hold(p *MailParams, until time.Time) error {

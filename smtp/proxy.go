@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/postilion-mail/postilion/internal/serve"
 )
 
 var errProxy = errors.New("smtp: malformed PROXY header")
@@ -34,8 +32,8 @@ func (c *conn) readProxy() error {
 	if err != nil {
 		return errors.Join(errProxy, err)
 	}
-	if !remote.IsValid() { // LOCAL or UNKNOWN: the proxy speaks for itself
-		remote, local = c.session.Remote, c.session.Local
+	if !remote.IsValid() {
+		return nil // LOCAL or UNKNOWN: the proxy speaks for itself, and is trusted
 	}
 	c.session.Remote, c.session.Local = remote, local
 	if why := c.sc.Rehome(remote.Addr()); why != 0 {
@@ -91,7 +89,7 @@ func addrPort(ip, port string, four bool) (netip.AddrPort, error) {
 	if err != nil || err2 != nil || a.Is4() != four || a.Zone() != "" {
 		return netip.AddrPort{}, errProxy
 	}
-	return netip.AddrPortFrom(a, uint16(n)), nil
+	return netip.AddrPortFrom(a.Unmap(), uint16(n)), nil
 }
 
 // proxyBinary reads what follows the signature of version 2.
@@ -132,6 +130,3 @@ func proxyBinary(r io.Reader) (remote, local netip.AddrPort, err error) {
 	return netip.AddrPortFrom(src.Unmap(), binary.BigEndian.Uint16(ports)),
 		netip.AddrPortFrom(dst.Unmap(), binary.BigEndian.Uint16(ports[2:])), nil
 }
-
-// peerIP is who is at the other end of the socket, whatever was said since.
-func (c *conn) peerIP() netip.Addr { return serve.RemoteIP(c.sc.Conn) }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postilion-mail/postilion/internal/addr"
 )
@@ -36,17 +37,19 @@ func Received(o ReceivedOptions) Middleware {
 	}
 }
 
-// field writes the field; nothing in it can end it.
+// field writes the field; nothing in it can end it. Its lines stay within 78
+// octets as far as what they tell lets them (RFC 5322 §2.1.1).
 func (o ReceivedOptions) field(t *Transaction) []byte {
 	s := t.Session
-	var b strings.Builder
-	b.WriteString("Received: ")
+	f := fold{b: make([]byte, 0, 320)}
+	f.b = append(f.b, "Received:"...)
+	f.line = len(f.b)
+	utf8 := t.Params.UTF8
 	if !o.HideClient {
-		b.WriteString("from " + helloAtom(s.Hello))
+		f.add("from " + fieldAtom(s.Hello, utf8))
 		if ip := s.Remote.Addr(); ip.IsValid() {
-			b.WriteString(" (" + addr.Literal(ip) + ")")
+			f.add("(" + addr.Literal(ip) + ")")
 		}
-		b.WriteString("\r\n\t")
 	}
 	by := o.Name
 	if by == "" {
@@ -55,36 +58,61 @@ func (o ReceivedOptions) field(t *Transaction) []byte {
 			by = addr.Literal(ip)
 		}
 	}
-	b.WriteString("by " + helloAtom(by))
-	with := s.Protocol
-	if t.Params.UTF8 && strings.HasPrefix(with, "ESMTP") { // RFC 6531 §4.3
-		with = "UTF8SMTP" + with[len("ESMTP"):]
-	} else if t.Params.UTF8 && strings.HasPrefix(with, "LMTP") {
-		with = "UTF8" + with
-	}
-	b.WriteString(" with " + helloAtom(with))
-	if s.TLS != nil {
-		b.WriteString("\r\n\ttls " + tls.CipherSuiteName(s.TLS.CipherSuite))
-	}
+	f.add("by " + fieldAtom(by, utf8))
+	f.add("with " + fieldAtom(withProtocol(s.Protocol, utf8), false))
 	if t.ID != "" {
-		b.WriteString("\r\n\tid " + helloAtom(t.ID))
+		f.add("id " + fieldAtom(t.ID, false))
 	}
 	if len(t.To) == 1 {
-		b.WriteString("\r\n\tfor " + t.To[0].Path.String())
+		f.add("for " + t.To[0].Path.String())
+	}
+	if s.TLS != nil { // an additional clause stands behind the known ones (RFC 5321 §4.4)
+		f.add("tls " + tls.CipherSuiteName(s.TLS.CipherSuite))
 	}
 	now := time.Now
 	if o.Now != nil {
 		now = o.Now
 	}
-	b.WriteString(";\r\n\t" + now().Format("Mon, 2 Jan 2006 15:04:05 -0700") + "\r\n")
-	return []byte(b.String())
+	f.b = append(f.b, ';')
+	f.add(now().Format("Mon, 2 Jan 2006 15:04:05 -0700"))
+	return append(f.b, '\r', '\n')
 }
 
-// helloAtom makes a name fit for the field: what a peer says of itself could
-// hold parentheses, semicolons or more.
-func helloAtom(s string) string {
+// withProtocol: RFC 6531 §4.3.
+func withProtocol(name string, utf8 bool) string {
+	switch {
+	case utf8 && strings.HasPrefix(name, "ESMTP"):
+		return "UTF8SMTP" + name[len("ESMTP"):]
+	case utf8 && strings.HasPrefix(name, "LMTP"):
+		return "UTF8" + name
+	}
+	return name
+}
+
+// fold writes words with a space between, or a fold where the line gets long.
+type fold struct {
+	b    []byte
+	line int // octets of the line so far
+}
+
+func (f *fold) add(word string) {
+	if f.line+1+len(word) >= 78 { // one octet is for the ";"
+		f.b = append(f.b, "\r\n\t"...)
+		f.line = 1
+	} else {
+		f.b = append(f.b, ' ')
+		f.line++
+	}
+	f.b = append(f.b, word...)
+	f.line += len(word)
+}
+
+// fieldAtom makes a name fit for the field: what a peer says of itself could
+// hold parentheses, semicolons or more. Other than ASCII only mail may have
+// that asked for SMTPUTF8.
+func fieldAtom(s string, utf8 bool) string {
 	clean := func(r rune) rune {
-		if r <= ' ' || r == 0x7f || r >= 0x80 && r <= 0x9f || strings.ContainsRune(`()<>;,"\`, r) || r == 0x2028 || r == 0x2029 {
+		if r <= ' ' || r >= 0x7f && !utf8 || !unicode.IsPrint(r) || strings.ContainsRune(`()<>;,"\`, r) {
 			return '?'
 		}
 		return r

@@ -68,9 +68,18 @@ func startScan(ctx context.Context, f func(context.Context, *Transaction, io.Rea
 				s.err = fmt.Errorf("smtp: scanner panicked: %v", v)
 			}
 		}()
-		s.err = f(ctx, &seen, seen.Reader(r))
+		s.err = notEOF(f(ctx, &seen, seen.Reader(r)))
 	}()
 	return s
+}
+
+// notEOF keeps a scanner that lost its own connection from looking like the end
+// of a complete message, to those who compare and to those who unwrap.
+func notEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errors.New("smtp: scanner: " + err.Error())
+	}
+	return err
 }
 
 func (s *scan) Read(p []byte) (int, error) {

@@ -1,11 +1,11 @@
 package smtp
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/base32"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -106,6 +106,8 @@ type Server struct {
 	waits    Timeouts  // with defaults applied
 }
 
+var errNoTLS = errors.New("smtp: TLS without Server.TLSConfig")
+
 // Trace lets a program look on. Each func may be nil, is called on the
 // connection's goroutine, and must be quick. No credential reaches it.
 type Trace struct {
@@ -118,10 +120,18 @@ type Trace struct {
 
 // Run serves plain and implicitTLS, either of which may be nil, until ctx ends;
 // then it shuts down, with Timeouts.Grace for the transactions that run. It is
-// nil after a clean stop. smtp, pop3, imap and the queue all live by Run(ctx),
+// nil after a clean stop. The values of ctx reach the handler, its end does not:
+// what runs may finish. smtp, pop3, imap and the queue all live by Run(ctx),
 // so one helper starts and stops a whole system.
 func (s *Server) Run(ctx context.Context, plain, implicitTLS net.Listener) error {
 	s.init()
+	if implicitTLS != nil && s.TLSConfig == nil {
+		err := errors.Join(errNoTLS, implicitTLS.Close())
+		if plain != nil {
+			err = errors.Join(err, plain.Close())
+		}
+		return err
+	}
 	return s.core.Run(ctx, plain, implicitTLS, s.waits.Grace)
 }
 
@@ -135,6 +145,9 @@ func (s *Server) Serve(l net.Listener) error {
 // ServeTLS is Serve with implicit TLS (RFC 8314 §3.3). It needs TLSConfig.
 func (s *Server) ServeTLS(l net.Listener) error {
 	s.init()
+	if s.TLSConfig == nil {
+		return errors.Join(errNoTLS, l.Close())
+	}
 	return s.core.Serve(l, true)
 }
 
@@ -164,8 +177,8 @@ func (s *Server) init() {
 	s.once.Do(func() {
 		s.commands = commands[:]
 		s.limits, s.waits = s.Limits.withDefaults(), s.Timeouts.withDefaults()
-		s.core.Conns, s.core.PerIP = s.limits.Conns, s.limits.ConnsPerIP
-		s.core.Allow, s.core.Exempt = s.Allow, s.Proxy
+		s.core.Conns, s.core.PerIP, s.core.Rate = s.limits.Conns, s.limits.ConnsPerIP, s.limits.ConnRate
+		s.core.Allow, s.core.Exempt = s.Allow, s.speaksForOthers
 		s.core.Handle, s.core.Refuse = s.handle, s.refuse
 		if s.TLSConfig != nil {
 			s.tls = sasl.TrackCertificate(s.TLSConfig)
@@ -178,36 +191,6 @@ func (s *Server) init() {
 		_, _ = io.ReadFull(src, b[:]) // without randomness the count alone tells IDs apart
 		s.prefix = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
 	})
-}
-
-func (l Limits) withDefaults() Limits {
-	return Limits{
-		MessageBytes: limit(l.MessageBytes, 25<<20),
-		Recipients:   limit(l.Recipients, 1000),
-		Messages:     limit(l.Messages, 10000),
-		CommandLine:  cmp.Or(limit(l.CommandLine, 2048), 64<<10),
-		TextLine:     limit(l.TextLine, 64<<10),
-		Errors:       limit(l.Errors, 20),
-		AuthTries:    limit(l.AuthTries, 3),
-		Commands:     limit(l.Commands, 100),
-		Conns:        limit(l.Conns, 10000),
-		ConnsPerIP:   limit(l.ConnsPerIP, 100),
-		MinRate:      limit(l.MinRate, 200),
-	}
-}
-
-func (t Timeouts) withDefaults() Timeouts {
-	return Timeouts{
-		Banner:    timeout(t.Banner, 0),
-		Dial:      timeout(t.Dial, 30*time.Second),
-		TLS:       timeout(t.TLS, 30*time.Second),
-		Command:   timeout(t.Command, 5*time.Minute),
-		DataBlock: timeout(t.DataBlock, 3*time.Minute),
-		DataEnd:   timeout(t.DataEnd, 10*time.Minute),
-		Handler:   timeout(t.Handler, 5*time.Minute),
-		Write:     timeout(t.Write, time.Minute),
-		Grace:     timeout(t.Grace, 30*time.Second),
-	}
 }
 
 func (s *Server) name() string {
@@ -234,8 +217,15 @@ func (s *Server) handle(ctx context.Context, sc *serve.Conn) {
 	c := &conn{srv: s, sc: sc, nc: sc.Conn, ctx: ctx, cancel: cancel}
 	sc.Wake = c.r.Wake
 	c.r.Reset(c.nc)
-	c.r.Deadline = c.readDeadline
+	c.r.Deadline = c.beforeRead
 	c.serve()
+}
+
+// speaksForOthers reports the peers that are counted only when they have said
+// for whom they come. One that may use XCLIENT can also speak for itself, so it
+// must be allowed on its own account.
+func (s *Server) speaksForOthers(ip netip.Addr) bool {
+	return s.Proxy != nil && s.Proxy(ip) || s.XClient != nil && s.XClient(ip) && (s.Allow == nil || s.Allow(ip))
 }
 
 // refuse says why a connection is not served. 421 asks to come back, 554 not to
@@ -248,7 +238,7 @@ func refusal(why serve.Refusal) Reply {
 	switch why {
 	case serve.NotAllowed:
 		return Reply{554, "5.7.1", "You may not connect here"}
-	case serve.TooManyIP:
+	case serve.TooManyIP, serve.TooFast:
 		return Reply{421, "4.7.0", "Too many connections from your network"}
 	}
 	return Reply{421, "4.3.2", "Too many connections"}

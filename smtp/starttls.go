@@ -3,7 +3,6 @@ package smtp
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 
 	"github.com/postilion-mail/postilion/smtp/sasl"
@@ -18,7 +17,7 @@ func (c *conn) STARTTLS(arg string) (Reply, error) {
 	case c.session.TLS != nil:
 		return Reply{503, "5.5.1", "TLS is active"}, nil
 	case c.srv.TLSConfig == nil || c.srv.withholds("STARTTLS"):
-		return Reply{502, "5.5.1", "Command not implemented"}, nil
+		return notImplemented, nil
 	case c.session.User != "":
 		return Reply{503, "5.5.1", "Not after a login"}, nil
 	case c.r.Buffered() > 0:
@@ -38,7 +37,7 @@ func (c *conn) STARTTLS(arg string) (Reply, error) {
 // is forgotten.
 func (c *conn) startTLS() error {
 	if c.srv.tls == nil {
-		return errors.New("smtp: TLS without Server.TLSConfig")
+		return errNoTLS
 	}
 	return c.handshake(tls.Server(c.nc, c.srv.tls))
 }
@@ -59,8 +58,8 @@ func (c *conn) handshake(tc *tls.Conn) error {
 	c.r.Reset(tc)
 	c.endTransaction(true)
 	old := c.session
-	c.session = Session{ID: old.ID, Remote: old.Remote, Local: old.Local, Values: old.Values, Protocol: "SMTP", TLS: &state}
-	c.state, c.esmtp, c.cert = fresh, false, shown()
+	c.session = Session{ID: old.ID, Remote: old.Remote, Local: old.Local, Values: c.connected.clone(), Protocol: "SMTP", TLS: &state}
+	c.state, c.esmtp, c.coded, c.cert = fresh, false, false, shown()
 	return nil
 }
 

@@ -18,7 +18,9 @@ func (c *conn) XCLIENT(arg string) (Reply, error) {
 	if arg == "" {
 		return Reply{501, "5.5.4", "Syntax: XCLIENT name=value"}, nil
 	}
-	s := c.session
+	// Nothing that the trusted peer did for itself is its client's: a login
+	// above all.
+	s := Session{ID: c.session.ID, Remote: c.session.Remote, Local: c.session.Local, TLS: c.session.TLS, Protocol: "SMTP"}
 	for word := range strings.FieldsSeq(arg) {
 		name, value, ok := strings.Cut(word, "=")
 		value, err := parseXtext(value)
@@ -29,8 +31,7 @@ func (c *conn) XCLIENT(arg string) (Reply, error) {
 	if why := c.sc.Rehome(s.Remote.Addr()); why != 0 {
 		return Reply{}, c.lastWord(refusal(why))
 	}
-	c.endTransaction(true)
-	c.session, c.state, c.esmtp = s, fresh, false
+	c.session, c.state, c.esmtp, c.coded = s, fresh, false, false
 	return Reply{}, c.greet()
 }
 

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"time"
 )
 
 // Conn is a connection that is being served.
@@ -73,6 +74,7 @@ func (s *Server) admit(c *Conn) (Refusal, error) {
 	ip := RemoteIP(c.Conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.init()
 	if s.stopping {
 		return 0, ErrStopped
 	}
@@ -95,7 +97,7 @@ func (s *Server) count(c *Conn, ip netip.Addr) Refusal {
 	if s.Allow != nil && !s.Allow(ip) {
 		return NotAllowed
 	}
-	if s.PerIP <= 0 {
+	if s.PerIP <= 0 && s.Rate <= 0 {
 		return 0
 	}
 	bits := 32
@@ -103,12 +105,29 @@ func (s *Server) count(c *Conn, ip netip.Addr) Refusal {
 		bits = 64 // one customer has them all
 	}
 	key, _ := ip.Prefix(bits)
-	if s.perIP[key] >= s.PerIP {
+	if s.tooFast(key) {
+		return TooFast
+	}
+	if s.PerIP > 0 && s.perIP[key] >= s.PerIP {
 		return TooManyIP
 	}
 	s.perIP[key]++
 	c.key = key
 	return 0
+}
+
+// tooFast counts a new connection of key in the running minute. What is kept
+// is bounded by how many connections a minute can bring.
+func (s *Server) tooFast(key netip.Prefix) bool {
+	if s.Rate <= 0 {
+		return false
+	}
+	if now := time.Now(); now.Sub(s.minute) >= time.Minute {
+		s.minute = now
+		s.recent = make(map[netip.Prefix]int)
+	}
+	s.recent[key]++
+	return s.recent[key] > s.Rate
 }
 
 func (s *Server) uncount(c *Conn) {

@@ -14,25 +14,26 @@ import (
 func (s *Server) Run(ctx context.Context, plain, implicitTLS net.Listener, grace time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var wg sync.WaitGroup
+	values := context.WithoutCancel(ctx) // a transaction that runs may finish
+	var accepting, serving sync.WaitGroup
 	var errs [2]error
 	for i, l := range []net.Listener{plain, implicitTLS} {
 		if l == nil {
 			continue
 		}
-		wg.Go(func() {
-			if errs[i] = s.Serve(l, i == 1); errs[i] != nil {
-				cancel() // one listener down takes the other along
-			}
+		accepting.Go(func() {
+			defer cancel() // one listener down takes the other along
+			errs[i] = s.accept(values, l, i == 1, &serving)
 		})
 	}
 	<-ctx.Done()
-	stop, done := context.WithoutCancel(ctx), func() {}
+	stop, done := values, func() {}
 	if grace > 0 {
-		stop, done = context.WithTimeout(stop, grace)
+		stop, done = context.WithTimeout(values, grace)
 	}
 	defer done()
 	err := s.Shutdown(stop)
-	wg.Wait()
+	accepting.Wait()
+	serving.Wait()
 	return errors.Join(errs[0], errs[1], err)
 }

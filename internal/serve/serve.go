@@ -19,6 +19,7 @@ type Refusal uint8
 const (
 	TooMany    Refusal = iota + 1 // Server.Conns
 	TooManyIP                     // Server.PerIP
+	TooFast                       // Server.Rate
 	NotAllowed                    // Server.Allow
 )
 
@@ -27,44 +28,54 @@ const (
 type Server struct {
 	Conns  int                   // at the same time; 0 any number
 	PerIP  int                   // of one IPv4 address or IPv6 /64; 0 any number
+	Rate   int                   // new ones a minute of one IPv4 address or IPv6 /64; 0 any number
 	Allow  func(netip.Addr) bool // nil allows all
 	Exempt func(netip.Addr) bool // not counted and not asked for on accept: trusted proxies; nil none
 
 	// Handle serves one connection to its end; it is closed afterwards. ctx
 	// ends with Close, or with the ctx given to ServeConn.
 	Handle func(ctx context.Context, c *Conn)
-	// Refuse says no in the words of the protocol; it must be brief.
+	// Refuse says no in the words of the protocol; it must be brief. A peer
+	// that expects TLS is not told, since it would not understand.
 	Refuse func(c net.Conn, why Refusal)
 
 	mu        sync.Mutex // guards all below
 	listeners map[net.Listener]struct{}
 	conns     map[*Conn]struct{}
 	perIP     map[netip.Prefix]int
+	recent    map[netip.Prefix]int // new connections of this minute
+	minute    time.Time            // when it began
 	stopping  bool
-	closed    chan struct{} // closed by Close
+	base      context.Context // ended by Close
+	end       context.CancelCauseFunc
 	empty     chan struct{} // closed when stopping and no connection is left
 }
 
 // ErrStopped is returned for work that comes after Shutdown or Close.
 var ErrStopped = errors.New("server is stopped")
 
-// Serve accepts from l until Shutdown or Close, and then returns nil. It closes
-// l. tls marks the connections for implicit TLS.
+// Serve accepts from l until Shutdown or Close, and then returns nil, when the
+// connections it accepted are over. It closes l. tls marks them for implicit
+// TLS.
 func (s *Server) Serve(l net.Listener, tls bool) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	return s.accept(context.Background(), l, tls, &wg)
+}
+
+// accept serves each connection on a goroutine of wg. It does not wait for
+// them, so that its caller learns at once of a listener that is down.
+func (s *Server) accept(parent context.Context, l net.Listener, tls bool, wg *sync.WaitGroup) error {
 	defer l.Close()
 	if !s.addListener(l) {
 		return ErrStopped
 	}
 	defer s.dropListener(l)
-	ctx, cancel := s.context(context.Background())
-	defer cancel()
-	var wg sync.WaitGroup
-	defer wg.Wait()
 	for pause := time.Duration(0); ; {
 		nc, err := l.Accept()
 		if err == nil {
 			pause = 0
-			wg.Go(func() { _ = s.serve(ctx, nc, tls) })
+			wg.Go(func() { _ = s.ServeConn(parent, nc, tls) })
 			continue
 		}
 		if s.isStopping() {
@@ -77,7 +88,7 @@ func (s *Server) Serve(l net.Listener, tls bool) error {
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 		select {
 		case <-time.After(pause):
-		case <-ctx.Done():
+		case <-s.base.Done():
 		}
 	}
 }
@@ -92,57 +103,36 @@ func isTemporary(err error) bool {
 	return ok && t.Temporary()
 }
 
-// ServeConn serves one connection to its end.
+// ServeConn serves one connection to its end and closes it.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn, tls bool) error {
-	ctx, cancel := s.context(ctx)
-	defer cancel()
-	return s.serve(ctx, nc, tls)
-}
-
-// context ends with parent and with Close.
-func (s *Server) context(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(parent)
-	s.mu.Lock()
-	s.init()
-	closed := s.closed
-	s.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		select {
-		case <-closed:
-			cancel(ErrStopped)
-		case <-ctx.Done():
-		case <-done:
-		}
-	}()
-	return ctx, sync.OnceFunc(func() { close(done); cancel(context.Canceled) })
-}
-
-func (s *Server) init() {
-	if s.closed == nil {
-		s.listeners = make(map[net.Listener]struct{})
-		s.conns = make(map[*Conn]struct{})
-		s.perIP = make(map[netip.Prefix]int)
-		s.closed = make(chan struct{})
-		s.empty = make(chan struct{})
-	}
-}
-
-// serve admits nc and hands it to Handle.
-func (s *Server) serve(ctx context.Context, nc net.Conn, tls bool) error {
 	c := &Conn{Conn: nc, TLS: tls, srv: s}
 	why, err := s.admit(c)
 	if err != nil {
 		return errors.Join(err, nc.Close())
 	}
 	if why != 0 {
-		s.refuse(nc, why)
+		if !tls {
+			s.refuse(nc, why)
+		}
 		return nc.Close()
 	}
 	defer s.drop(c)
 	defer nc.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(context.Canceled)
+	defer context.AfterFunc(s.base, func() { cancel(ErrStopped) })()
 	s.Handle(ctx, c)
 	return nil
+}
+
+func (s *Server) init() {
+	if s.base == nil {
+		s.listeners = make(map[net.Listener]struct{})
+		s.conns = make(map[*Conn]struct{})
+		s.perIP = make(map[netip.Prefix]int)
+		s.base, s.end = context.WithCancelCause(context.Background())
+		s.empty = make(chan struct{})
+	}
 }
 
 func (s *Server) refuse(nc net.Conn, why Refusal) {
@@ -176,11 +166,7 @@ func (s *Server) Close() error {
 	s.stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	select {
-	case <-s.closed:
-	default:
-		close(s.closed)
-	}
+	s.end(ErrStopped)
 	for c := range s.conns {
 		c.Conn.Close()
 	}
