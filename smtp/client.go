@@ -109,6 +109,7 @@ func (c *Client) SendTo(ctx context.Context, to Target, env Envelope, body io.Re
 	}
 	defer o.close()
 	p := c.pool(to)
+	defer p.leave(1)
 	if err := p.acquire(ctx); err != nil {
 		return nil, err
 	}

@@ -283,7 +283,9 @@ func TestCredentialsAreNotLogged(t *testing.T) {
 					}
 					return nil
 				},
-				Secret: func(context.Context, sasl.Login) (sasl.Secret, error) { return sasl.Secret{Plain: "correct horse"}, nil },
+				Secret: func(context.Context, sasl.Login) (sasl.Secret, error) {
+					return sasl.Secret{Plain: "correct horse"}, nil
+				},
 			}, Trace: &Trace{
 				Command: func(_ *Session, verb, arg string) { fmt.Fprintln(&log, verb, arg) },
 				Reply:   func(_ *Session, r Reply) { fmt.Fprintln(&log, r) },
@@ -391,6 +393,7 @@ func TestPool(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		assert.Zero(t, open.Load())
+		assert.Empty(t, c.pools, "a pool without use is forgotten")
 
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

@@ -14,7 +14,9 @@ type pool struct {
 	opts   Pool
 	slots  chan struct{} // one for each connection in use; nil: no limit
 
-	mu     sync.Mutex // guards all below
+	users int // senders; guarded by client.mu
+
+	mu     sync.Mutex // guards all below; taken after client.mu
 	idle   []idleConn // the freshest last
 	timer  *time.Timer
 	closed bool
@@ -39,7 +41,23 @@ func (c *Client) pool(t Target) *pool {
 		}
 		c.pools[t] = p
 	}
+	p.users++
 	return p
+}
+
+// leave is the counterpart of Client.pool. A pool that nobody uses and that
+// holds nothing is forgotten, so that a client that has written to a million
+// hosts does not remember them.
+func (p *pool) leave(users int) {
+	c := p.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.users -= users
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.users == 0 && len(p.idle) == 0 && c.pools[p.target] == p {
+		delete(c.pools, p.target)
+	}
 }
 
 func (o Pool) withDefaults() Pool {
@@ -151,6 +169,7 @@ func (p *pool) keep(c *Conn) bool {
 
 // sweep ends the connections nobody has used for long; the oldest come first.
 func (p *pool) sweep() {
+	defer p.leave(0)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()

@@ -1,0 +1,79 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// addrsKey carries the addresses of the host to dial through the client, which
+// knows hosts by name: its pool must not fall apart by address.
+type addrsKey struct{}
+
+func withAddrs(ctx context.Context, addrs []netip.Addr) context.Context {
+	return context.WithValue(ctx, addrsKey{}, addrs)
+}
+
+// racer dials the addresses of a host, one after the other but not in line.
+type racer struct {
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	stagger time.Duration
+}
+
+type dialled struct {
+	conn net.Conn
+	err  error
+}
+
+// Dial has the shape of smtp.Client.Dial. The first connection wins (RFC 8305
+// §5); the others are closed.
+func (r *racer) Dial(ctx context.Context, network, hostport string) (net.Conn, error) {
+	addrs, _ := ctx.Value(addrsKey{}).([]netip.Addr)
+	_, port, err := net.SplitHostPort(hostport)
+	if err != nil || len(addrs) == 0 {
+		return r.dial(ctx, network, hostport)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan dialled, len(addrs))
+	started, failed := 0, []error(nil)
+	next := func() {
+		to := net.JoinHostPort(addrs[started].String(), port)
+		started++
+		go func() {
+			c, err := r.dial(ctx, network, to)
+			results <- dialled{c, err}
+		}()
+	}
+	next()
+	timer := time.NewTimer(r.stagger)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case d := <-results:
+			if d.err == nil {
+				go drop(results, started-len(failed)-1)
+				return d.conn, nil
+			}
+			if failed = append(failed, d.err); len(failed) == len(addrs) {
+				return nil, errors.Join(failed...)
+			}
+		}
+		if started < len(addrs) {
+			next()
+			timer.Reset(r.stagger)
+		}
+	}
+}
+
+// drop closes the connections that came too late.
+func drop(results <-chan dialled, n int) {
+	for range n {
+		if d := <-results; d.conn != nil {
+			d.conn.Close()
+		}
+	}
+}
