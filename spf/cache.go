@@ -6,9 +6,14 @@ import (
 	"time"
 )
 
+// maxCached is how long a record may be to be kept. Parsed it takes ten times as
+// much, and honest ones are shorter.
+const maxCached = 2 << 10
+
 // RecordCache keeps parsed records for as long as the DNS allows, so that the
 // record of a large sender is neither asked for nor parsed again for each mail.
-// What was wrong with a record is kept as well; DNS errors are not. The zero
+// What was wrong with a record is kept as well; DNS errors are not, and records of
+// more than 2 KiB are not either. The zero
 // RecordCache is ready, and may be used by several Checkers and goroutines.
 type RecordCache struct {
 	Max int // domains kept; 0 means 4096
@@ -43,7 +48,7 @@ func (k *RecordCache) get(domain string, now time.Time) (compiled, bool) {
 
 func (k *RecordCache) put(domain string, c compiled, now time.Time) {
 	const most = time.Hour // negative answers and records alike: policies do change
-	if c.ttl <= 0 {
+	if c.ttl <= 0 || c.record != nil && len(c.record.Text) > maxCached {
 		return
 	}
 	c.expires = now.Add(min(c.ttl, most))

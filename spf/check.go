@@ -71,7 +71,7 @@ type Verdict struct {
 	// Err values of this package, [SyntaxErrors], or the error of the context.
 	Err error
 
-	Steps   []Step // all that was evaluated, in order
+	Steps   []Step // what was evaluated, in order; at most the first 1000
 	Terms   int    // used of Limits.Terms
 	Voids   int    // used of Limits.Voids
 	Queries int    // made, whether answered from a cache or not

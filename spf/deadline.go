@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// deadline is a context with a deadline whose timer starts only when somebody
-// waits for it. A check that is answered from memory never does, which saves it a
-// good part of its time.
+// deadline is a context with a deadline whose clock starts when somebody looks at
+// it. Only a resolver that waits does; a check that is answered from memory takes
+// no time worth measuring, and is spared the clock and the timer.
 type deadline struct {
 	context.Context // of the caller
-	at              time.Time
-	timed           atomic.Pointer[timed] // nil until somebody waits
+	total           time.Duration
+	timed           atomic.Pointer[timed] // nil until somebody looks
 }
 
 type timed struct {
@@ -21,43 +21,34 @@ type timed struct {
 }
 
 // withDeadline is context.WithTimeout for a check.
-func withDeadline(ctx context.Context, d time.Duration) *deadline {
-	at := time.Now().Add(d)
-	if earlier, ok := ctx.Deadline(); ok && earlier.Before(at) {
-		at = earlier
-	}
-	return &deadline{Context: ctx, at: at}
+func withDeadline(ctx context.Context, total time.Duration) *deadline {
+	return &deadline{Context: ctx, total: total}
 }
 
-// start starts the timer, once.
-func (d *deadline) start() *timed {
+// start starts the clock, once.
+func (d *deadline) start() context.Context {
 	if t := d.timed.Load(); t != nil {
-		return t
+		return t.ctx
 	}
-	ctx, stop := context.WithDeadline(d.Context, d.at)
-	t := &timed{ctx, stop}
-	if !d.timed.CompareAndSwap(nil, t) {
-		stop()
-		return d.timed.Load()
+	ctx, stop := context.WithTimeout(d.Context, d.total)
+	if !d.timed.CompareAndSwap(nil, &timed{ctx, stop}) {
+		stop() // another goroutine was faster
 	}
-	return t
+	return d.timed.Load().ctx
 }
 
-// Deadline gives the end of the check.
-func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
+// Deadline starts the clock, and says when it ends.
+func (d *deadline) Deadline() (time.Time, bool) { return d.start().Deadline() }
 
-// Done starts the timer.
-func (d *deadline) Done() <-chan struct{} { return d.start().ctx.Done() }
+// Done starts the clock.
+func (d *deadline) Done() <-chan struct{} { return d.start().Done() }
 
-// Err looks at the clock as long as nobody waits.
+// Err does not: who asks for it alone is not going to wait.
 func (d *deadline) Err() error {
 	if t := d.timed.Load(); t != nil {
 		return t.ctx.Err()
 	}
-	if err := d.Context.Err(); err != nil || time.Now().Before(d.at) {
-		return err
-	}
-	return d.start().ctx.Err()
+	return d.Context.Err()
 }
 
 // release ends the check: the timer is freed, and who still waits is woken.

@@ -290,7 +290,13 @@ func (e *eval) countTerm() error {
 	return nil
 }
 
+// maxSteps bounds what a record with thousands of terms makes a Verdict hold.
+const maxSteps = 1000
+
 func (e *eval) log(domain, term, target string, o Outcome) {
+	if len(e.steps) == maxSteps {
+		return
+	}
 	e.steps = append(e.steps, Step{
 		Depth: max(0, len(e.stack)-1), Domain: domain, Term: term, Target: target, Outcome: o,
 		Terms: e.terms, Voids: e.voids, Queries: e.queries,

@@ -14,7 +14,7 @@ type Limits struct {
 	MX      int           // hosts of one mx term, 10; more are a permerror
 	PTR     int           // names of the client looked at, 10; more are ignored
 	Queries int           // DNS queries in all, 120; the RFC allows some hundreds
-	Total   time.Duration // of a whole check, 20 s, the least that the RFC allows
+	Total   time.Duration // of a whole check from its first wait for the DNS, 20 s: the least that the RFC allows
 }
 
 // The limit that was exceeded, in Verdict.Err; the result is permerror.

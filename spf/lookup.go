@@ -16,10 +16,8 @@ func (e *eval) lookup(name string, t dns.Type) (dns.Answer, error) {
 		return dns.Answer{}, ErrQueries
 	}
 	e.queries++
-	if e.queries > 1 { // the first cannot be late
-		if err := e.ctx.Err(); err != nil {
-			return dns.Answer{}, err
-		}
+	if err := e.ctx.Err(); err != nil {
+		return dns.Answer{}, err
 	}
 	a, err := e.from.Lookup(e.ctx, name, t)
 	if err == nil {
@@ -135,6 +133,9 @@ func (e *eval) expand(spec, domain string) (string, bool) {
 
 // queryName folds b in place and makes a name of it.
 func queryName(b []byte) (string, bool) {
+	if len(b) > maxExpansion {
+		return "", false
+	}
 	if n := len(b); n > 1 && b[n-1] == '.' {
 		b = b[:n-1]
 	}

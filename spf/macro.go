@@ -118,9 +118,15 @@ type scope struct {
 	validated func(domain string) string // %{p} for the current domain
 }
 
-// appendMacros expands s, a checked macro-string or explain-string, onto b.
+// maxExpansion ends the expansion of a string. A name has 253 octets and an
+// explanation is cut at 400; but many macros for a long sender could grow without
+// an end.
+const maxExpansion = 64 << 10
+
+// appendMacros expands s, a checked macro-string or explain-string, onto b. What is
+// longer than maxExpansion afterwards is not whole.
 func (sc *scope) appendMacros(b []byte, s, domain string) []byte {
-	for {
+	for len(b) <= maxExpansion {
 		i := strings.IndexByte(s, '%')
 		if i < 0 {
 			return append(b, s...)
@@ -133,6 +139,7 @@ func (sc *scope) appendMacros(b []byte, s, domain string) []byte {
 		b = sc.appendMacro(b, m, domain)
 		s = s[i+n:]
 	}
+	return b
 }
 
 // appendMacro expands one macro.

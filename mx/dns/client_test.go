@@ -300,6 +300,7 @@ func TestClientNames(t *testing.T) {
 
 func TestClientResolvConf(t *testing.T) {
 	z := dnstest.New(t, "a.test A 192.0.2.1\n")
+	z.Authentic = true
 	addr := z.Start(t)
 	file := filepath.Join(t.TempDir(), "resolv.conf")
 	write := func(s string) { require.NoError(t, os.WriteFile(file, []byte(s), 0o600)) }
@@ -309,7 +310,6 @@ func TestClientResolvConf(t *testing.T) {
 		asked = append(asked, a)
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}}
-	z.Authentic = true
 	assert.True(t, lookup(t, c, "a.test", dns.A).Authentic)
 	write("nameserver 192.0.2.77\nnameserver 192.0.2.78\n")
 	assert.False(t, lookup(t, c, "a.test", dns.A).Authentic)

@@ -86,13 +86,3 @@ func (e *Error) SMTP() (code int, enhanced, text string) {
 }
 
 var _ net.Error = (*Error)(nil)
-
-// failed wraps err for a question, once: an Error that already names its
-// question stays as it is.
-func failed(name string, t Type, err error) error {
-	var e *Error
-	if errors.As(err, &e) {
-		return err
-	}
-	return &Error{Name: name, Type: t, Err: err}
-}

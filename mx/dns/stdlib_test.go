@@ -20,6 +20,7 @@ import (
 func serve(t *testing.T, zone string) (*dns.Client, *dnstest.Zone) {
 	t.Helper()
 	z := dnstest.New(t, zone)
+	z.Authentic = true
 	return &dns.Client{Servers: []string{z.Start(t)}, Timeout: time.Second, Attempts: 1}, z
 }
 
@@ -116,13 +117,12 @@ null.test MX 0 .
 }
 
 func TestNeed06TTLChainAuthenticityAndRawTypes(t *testing.T) {
-	c, z := serve(t, `
+	c, _ := serve(t, `
 www.test   300 CNAME mid.test
 mid.test    60 CNAME end.test
 end.test   900 A 192.0.2.1
 _25._tcp.mx.test TYPE52 \# 6 030101 abcdef
 `)
-	z.Authentic = true
 	a := lookup(t, c, "WWW.test.", dns.A)
 	assert.Equal(t, []string{"mid.test", "end.test"}, a.CNAMEs)
 	assert.Equal(t, "end.test", a.Canonical("www.test"))

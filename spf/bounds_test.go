@@ -1,0 +1,68 @@
+package spf_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/postilion-mail/postilion/mx/dns"
+	"github.com/postilion-mail/postilion/mx/dns/dnstest"
+	"github.com/postilion-mail/postilion/spf"
+)
+
+// A record as long as a TXT record can be costs what its length costs, and the
+// verdict over it stays of a size.
+func TestHugeRecord(t *testing.T) {
+	long := "v=spf1" + strings.Repeat(" ip4:203.0.113.1", 4000) + " ip4:192.0.2.1 -all"
+	z := new(dnstest.Zone)
+	z.Add(dns.RR{Name: "a.test", Type: dns.TXT, Data: long})
+	c := &spf.Checker{Resolver: z, Records: new(spf.RecordCache)}
+	for range 2 {
+		v := c.CheckHost(t.Context(), netip.MustParseAddr("192.0.2.1"), "a.test", "x@a.test", "h.test")
+		assert.Equal(t, spf.Pass, v.Result)
+		assert.Equal(t, "ip4:192.0.2.1", v.Term)
+		assert.Len(t, v.Steps, 1000)
+	}
+	assert.Len(t, z.Queries(), 2, "a record of this size is not kept")
+}
+
+// Many macros over a long sender must not multiply without an end.
+func TestMacroExplosion(t *testing.T) {
+	z := new(dnstest.Zone)
+	z.Add(dns.RR{Name: "a.test", Type: dns.TXT, Data: "v=spf1 exists:" + strings.Repeat("%{S}", 10_000) + ".test -all exp=w.test"})
+	z.Add(dns.RR{Name: "w.test", Type: dns.TXT, Data: strings.Repeat("%{S}", 10_000)})
+	sender := strings.Repeat("a b", 20_000) + "@a.test"
+	c := &spf.Checker{Resolver: z}
+	start := time.Now()
+	v := c.CheckHost(t.Context(), netip.MustParseAddr("192.0.2.1"), "a.test", sender, "h.test")
+	assert.Equal(t, spf.Fail, v.Result)
+	assert.LessOrEqual(t, len(v.Explanation), 400)
+	assert.Less(t, time.Since(start), 5*time.Second) // it would be minutes and gigabytes
+}
+
+// One Checker serves all connections of a server.
+func TestManyChecksAtOnce(t *testing.T) {
+	z := dnstest.New(t, includes()+manyRecords(20, "s%[1]d.test TXT \"v=spf1 include:a.test exists:%%{l}.%%{d}.x.test ip4:198.51.100.%[1]d -all\"\nann.s%[1]d.test.x.test TXT x"))
+	c := &spf.Checker{Resolver: &dns.Cache{Next: z}, Records: new(spf.RecordCache), Prefetch: 2}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 40 {
+				n := (i*7 + j) % 20
+				domain := fmt.Sprintf("s%d.test", n)
+				ip := netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})
+				v := c.CheckHost(t.Context(), ip, domain, "ann@"+domain, "h.test")
+				assert.Equal(t, spf.PermError, v.Result, "%s", v) // eight includes and three more
+				v = c.CheckHost(t.Context(), netip.MustParseAddr("192.0.2.1"), "a.test", "ann@a.test", "h.test")
+				assert.Equal(t, spf.Pass, v.Result)
+				assert.Equal(t, "mx", v.Term)
+			}
+		})
+	}
+	wg.Wait()
+}
