@@ -236,7 +236,7 @@ func (p *addressParser) commentText() string {
 	if len(p.comments) == 0 {
 		return ""
 	}
-	if len(p.tokens) > 0 {
+	if p.angled && len(p.tokens) > 0 {
 		p.flaws.add(CommentInPhrase)
 	}
 	var raw []byte
