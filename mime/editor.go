@@ -170,7 +170,7 @@ func (e *Editor) checkBoundaries(p Part, text []byte) error {
 
 // field writes a field, or refuses what would be no field or more than one.
 func (e *Editor) field(name, value string) ([]byte, error) {
-	if n, colon := fieldName([]byte(name + ":")); n == 0 || n != colon || !isASCII([]byte(name)) {
+	if n, _ := fieldName([]byte(name + ":")); n == 0 || n != len(name) || !isASCII([]byte(name)) {
 		return nil, fmt.Errorf("%w: name %q", errField, name)
 	}
 	if !utf8.ValidString(value) || len(value) > maxHeaderBytes {
