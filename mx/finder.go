@@ -222,6 +222,7 @@ func (f *Finder) choose(r *Route, domain string) error {
 	return &Error{Kind: NoHost, Domain: domain}
 }
 
+// lookup asks the Resolver, or the one that a nil Resolver stands for.
 func (f *Finder) lookup(ctx context.Context, name string, t dns.Type) (dns.Answer, error) {
 	if f.Resolver == nil {
 		return dns.NetResolver{}.Lookup(ctx, name, t)
@@ -229,6 +230,7 @@ func (f *Finder) lookup(ctx context.Context, name string, t dns.Type) (dns.Answe
 	return f.Resolver.Lookup(ctx, name, t)
 }
 
+// allowed is Allow, or what a nil Allow stands for.
 func (f *Finder) allowed(ip netip.Addr) bool {
 	if f.Allow != nil {
 		return f.Allow(ip)
@@ -236,6 +238,7 @@ func (f *Finder) allowed(ip netip.Addr) bool {
 	return DefaultAllow(ip)
 }
 
+// isSelf knows this host by its address.
 func (f *Finder) isSelf(ip netip.Addr) bool {
 	return slices.Contains(f.SelfAddrs, ip.Unmap())
 }

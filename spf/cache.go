@@ -46,6 +46,7 @@ func (k *RecordCache) get(domain string, now time.Time) (compiled, bool) {
 	return c, true
 }
 
+// put keeps what a domain publishes, within the limits on time, size and number.
 func (k *RecordCache) put(domain string, c compiled, now time.Time) {
 	const most = time.Hour // negative answers and records alike: policies do change
 	if c.ttl <= 0 || c.record != nil && len(c.record.Text) > maxCached {

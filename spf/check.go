@@ -158,6 +158,7 @@ func toASCII(domain string) string {
 	return dns.Fold(domain)
 }
 
+// resolver is Resolver, or what a nil one stands for.
 func (c *Checker) resolver() dns.Resolver {
 	if c.Resolver == nil {
 		return dns.NetResolver{}
@@ -165,6 +166,7 @@ func (c *Checker) resolver() dns.Resolver {
 	return c.Resolver
 }
 
+// now is Now, or what a nil one stands for.
 func (c *Checker) now() time.Time {
 	if c.Now != nil {
 		return c.Now()

@@ -271,6 +271,8 @@ func (e *eval) fail(domain, term string, err error) Result {
 	return res
 }
 
+// permanent tells what the domain has got wrong from what we could not find out. An
+// error of the DNS is never permanent (RFC 7208 §4.4).
 func permanent(err error) bool {
 	switch err {
 	case ErrTerms, ErrVoids, ErrMX, ErrQueries, ErrMultiple, ErrNoRecord:

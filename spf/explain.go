@@ -21,6 +21,7 @@ func (e *eval) explain(f frame) string {
 	return e.checker.Explanation
 }
 
+// published asks for the explanation of the domain; "" if there is none to use.
 func (e *eval) published(f frame) string {
 	m := &f.record.Exp
 	if m.Text == "" || m.target.silent(e) {

@@ -49,6 +49,7 @@ type linter struct {
 	lookups  int
 }
 
+// add adds a finding.
 func (l *linter) add(term string, offset int, text string) {
 	l.findings = append(l.findings, Finding{Offset: offset, Term: term, Text: text})
 }
@@ -93,6 +94,7 @@ func (l *linter) term(t *Term) {
 	l.domain(t.Domain, t.target.uses, say)
 }
 
+// network looks at the argument of ip4 and ip6.
 func (l *linter) network(t *Term, say func(string)) {
 	switch {
 	case t.Prefix.Bits() == 0:
@@ -116,6 +118,7 @@ func (l *linter) domain(spec string, uses macros, say func(string)) {
 	}
 }
 
+// modifiers looks at redirect and exp, and at how the record ends.
 func (l *linter) modifiers() {
 	r := l.record
 	if m := r.Redirect; m.Text != "" {

@@ -44,6 +44,7 @@ func (e *eval) ask(name string, t dns.Type) (dns.Answer, error) {
 	return a, err
 }
 
+// void counts a lookup that found nothing: two are allowed (RFC 7208 §4.6.4).
 func (e *eval) void() error {
 	e.voids++
 	if e.voids > e.limits.Voids {

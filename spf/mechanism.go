@@ -61,6 +61,7 @@ func (e *eval) exists(name string) (bool, error) {
 	return err == nil && len(a.RRs) > 0, err
 }
 
+// family is the type of address record that can match the client (RFC 7208 §5).
 func (e *eval) family() dns.Type {
 	if e.ip.Is4() {
 		return dns.A

@@ -192,6 +192,7 @@ func (t *Term) cidr(spec string) (rest, fault string) {
 	return rest, ""
 }
 
+// trailingDigits cuts s before the digits it ends with.
 func trailingDigits(s string) (head, digits string) {
 	i := len(s)
 	for i > 0 && isDigit(s[i-1]) {
@@ -279,6 +280,7 @@ func toplabel(s string) bool {
 	return named
 }
 
+// The character classes ALPHA and DIGIT of the ABNF, ASCII alone.
 func isAlpha(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 func isAlnum(c byte) bool { return isAlpha(c) || isDigit(c) }

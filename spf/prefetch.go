@@ -43,6 +43,7 @@ type call struct {
 	err    error
 }
 
+// newPrefetch puts a prefetch in front of the resolver of an evaluation.
 func newPrefetch(e *eval) *prefetch {
 	ctx, cancel := context.WithCancel(e.ctx)
 	p := &prefetch{
@@ -81,6 +82,7 @@ func (p *prefetch) Lookup(ctx context.Context, name string, t dns.Type) (dns.Ans
 	}
 }
 
+// put asks, and wakes who waits for the answer.
 func (p *prefetch) put(ctx context.Context, q question, c *call) {
 	c.answer, c.err = p.next.Lookup(ctx, q.name, q.typ)
 	close(c.done)
@@ -155,6 +157,7 @@ func (p *prefetch) included(q question, a dns.Answer) {
 	}
 }
 
+// known goes on with what a domain publishes, nil for nothing.
 func (p *prefetch) known(rec *Record, domain string) {
 	if rec != nil {
 		p.record(rec, domain)
@@ -173,6 +176,7 @@ func (p *prefetch) hosts(_ question, a dns.Answer) {
 	}
 }
 
+// family is that of eval.
 func (p *prefetch) family() dns.Type {
 	if p.scope.ip.Is4() {
 		return dns.A
@@ -195,6 +199,8 @@ func (p *prefetch) begin(q question, then func(question, dns.Answer)) {
 	go p.run(q, c, then)
 }
 
+// run waits for a slot, and asks unless the evaluation was faster. Either way it
+// goes on with the answer.
 func (p *prefetch) run(q question, c *call, then func(question, dns.Answer)) {
 	select {
 	case p.slots <- struct{}{}:

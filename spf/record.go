@@ -99,6 +99,7 @@ type target struct {
 // macros is a set of macro letters.
 type macros uint32
 
+// has says whether one of the letters is in the set.
 func (m macros) has(letters string) bool {
 	for i := range len(letters) {
 		if m&(1<<(letters[i]-'a')) != 0 {

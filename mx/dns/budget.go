@@ -20,6 +20,8 @@ type budget struct {
 	used atomic.Int64
 }
 
+// Lookup counts first: of lookups made at the same time no more than max get
+// through.
 func (b *budget) Lookup(ctx context.Context, name string, t Type) (Answer, error) {
 	if b.used.Add(1) > b.max {
 		return Answer{}, &Error{Name: name, Type: t, Err: ErrBudget}

@@ -106,6 +106,8 @@ func (c *Cache) start(ctx context.Context, k key) *flight {
 	return f
 }
 
+// fly makes the query and hands its answer to all who wait. The answer is in the
+// cache before the flight is over, so nobody asks again in between.
 func (c *Cache) fly(ctx context.Context, k key, f *flight) {
 	defer f.cancel()
 	f.answer, f.err = or(c.Next).Lookup(ctx, k.name, k.typ)
@@ -160,11 +162,13 @@ func (c *Cache) keep(k key, a Answer, now time.Time) {
 	c.entries[k] = c.recent.PushFront(&entry{key: k, answer: a, expires: now.Add(ttl)})
 }
 
+// drop removes an entry; c.mu is held.
 func (c *Cache) drop(el *list.Element) {
 	delete(c.entries, el.Value.(*entry).key)
 	c.recent.Remove(el)
 }
 
+// now is the time that entries expire by.
 func (c *Cache) now() time.Time {
 	if c.Now != nil {
 		return c.Now()

@@ -162,6 +162,8 @@ func (c *Client) exchange(ctx context.Context, network, server string, q questio
 	return q.overUDP(conn, msg[2:])
 }
 
+// overUDP waits for the datagram that answers the question. Others may come first:
+// anybody can send one.
 func (q question) overUDP(conn net.Conn, msg []byte) (reply, error) {
 	if _, err := conn.Write(msg); err != nil {
 		return reply{}, err
@@ -178,6 +180,8 @@ func (q question) overUDP(conn net.Conn, msg []byte) (reply, error) {
 	}
 }
 
+// overTCP sends the message with its length in front and reads one like it (RFC
+// 1035 §4.2.2). The length bounds what is read: 65,535 octets.
 func (q question) overTCP(conn net.Conn, msg []byte) (reply, error) {
 	if _, err := conn.Write(msg); err != nil {
 		return reply{}, err
@@ -197,6 +201,8 @@ func (q question) overTCP(conn net.Conn, msg []byte) (reply, error) {
 	return r, err
 }
 
+// id draws a query id. Without randomness no query is made: one with a known id
+// could be answered by anyone (RFC 5452 §4.3).
 func (c *Client) id() (uint16, error) {
 	r := c.Rand
 	if r == nil {
@@ -207,6 +213,7 @@ func (c *Client) id() (uint16, error) {
 	return uint16(b[0])<<8 | uint16(b[1]), err
 }
 
+// dial opens the connection for one query. The kernel picks its port.
 func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if c.Dial != nil {
 		return c.Dial(ctx, network, addr)

@@ -60,6 +60,7 @@ func (q question) pack() ([]byte, error) {
 	return msg, nil
 }
 
+// wireName gives a name the form that dnsmessage packs: with its final dot.
 func wireName(name string) (dnsmessage.Name, error) {
 	if err := CheckName(name); err != nil {
 		return dnsmessage.Name{}, err

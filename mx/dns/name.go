@@ -76,6 +76,7 @@ func EqualNames(a, b string) bool {
 	return true
 }
 
+// foldByte is the lower case of an ASCII letter (RFC 4343 §3).
 func foldByte(c byte) byte {
 	if 'A' <= c && c <= 'Z' {
 		return c + 'a' - 'A'

@@ -116,6 +116,7 @@ func (r NetResolver) ask(ctx context.Context, name string, t Type) ([]RR, error)
 	return nil, ErrUnsupported
 }
 
+// records makes RRs of what a method of net returned.
 func records[T any](from []T, rr func(T) RR) []RR {
 	var all []RR
 	for _, v := range from {

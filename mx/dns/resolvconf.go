@@ -68,6 +68,7 @@ func parseConf(text string) conf {
 	return cf
 }
 
+// option reads one word of an options line; the caps are those of resolv.conf(5).
 func (cf *conf) option(o string) {
 	name, value, _ := strings.Cut(o, ":")
 	n, _ := strconv.Atoi(value)
@@ -81,6 +82,7 @@ func (cf *conf) option(o string) {
 	}
 }
 
+// withPorts is withPort for a list, which it does not change.
 func withPorts(servers []string) []string {
 	all := make([]string, len(servers))
 	for i, s := range servers {

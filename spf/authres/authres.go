@@ -115,6 +115,7 @@ func control(r rune) bool {
 	return r < ' ' || 0x7f <= r && r < 0xa0 || r == utf8.RuneError || r == '\u2028' || r == '\u2029'
 }
 
+// token is 1*isToken (RFC 2045 §5.1).
 func token(s string) bool {
 	for i := range len(s) {
 		if !isToken(s[i]) {
@@ -129,6 +130,7 @@ func isToken(c byte) bool {
 	return c > ' ' && c < 0x7f && strings.IndexByte(`()<>@,;:\"/[]?=`, c) < 0
 }
 
+// isAlnum is a letter or digit of ASCII.
 func isAlnum(c byte) bool {
 	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
 }

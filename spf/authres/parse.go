@@ -136,6 +136,7 @@ func (s *scanner) pair(r *Result) error {
 	return nil
 }
 
+// isKeyword is a character of method, result, ptype and property.
 func isKeyword(c byte) bool { return isAlnum(c) || c == '-' || c == '_' }
 
 // isValue takes what stands unquoted in fields that are seen in the wild: base64,
@@ -179,6 +180,7 @@ func (s *scanner) run(in func(byte) bool) string {
 	return v
 }
 
+// take reads c if it comes next.
 func (s *scanner) take(c byte) bool {
 	if s.rest == "" || s.rest[0] != c {
 		return false

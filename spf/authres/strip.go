@@ -30,6 +30,7 @@ type stripper struct {
 	long    bool   // of it, more than can be held
 }
 
+// Read hands the header on line by line, and then the body as it comes.
 func (s *stripper) Read(p []byte) (int, error) {
 	for len(s.out) == 0 {
 		switch {

@@ -125,6 +125,7 @@ func word(s string) (token, int, error) {
 	return t, i, nil
 }
 
+// isDigits says whether s has only digits, as after the backslash of \DDD.
 func isDigits(s string) bool {
 	return strings.Trim(s, "0123456789") == ""
 }
@@ -136,6 +137,8 @@ type parser struct {
 	ttl    time.Duration
 }
 
+// entry reads a directive or a record: [owner] [TTL] [class] type data, where TTL
+// and class come in either order (RFC 1035 §5.1).
 func (p *parser) entry(e entry) error {
 	f := e.tokens
 	if len(f) == 0 {
@@ -218,6 +221,7 @@ func (p *parser) rr(f []token, ttl time.Duration) error {
 	return nil
 }
 
+// data reads what stands after the type.
 func (p *parser) data(rr *dns.RR, f []token) (err error) {
 	switch rr.Type {
 	case dns.TXT:
@@ -299,6 +303,7 @@ func (p *parser) name(s string) string {
 	return s + "." + p.origin
 }
 
+// cutDot takes the final dot away, but leaves the root alone.
 func cutDot(s string) string {
 	if s == "." {
 		return s
@@ -326,6 +331,7 @@ func parseTTL(s string) (time.Duration, bool) {
 	return time.Duration(n) * unit, err == nil
 }
 
+// check makes an error of a failed condition.
 func check(ok bool, text string) error {
 	if ok {
 		return nil

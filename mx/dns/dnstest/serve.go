@@ -60,6 +60,8 @@ func listen() (pc net.PacketConn, ln net.Listener, err error) {
 	return nil, nil, err
 }
 
+// serveUDP answers datagrams, each in a goroutine of its own: a delayed answer
+// must not hold up the others.
 func (z *Zone) serveUDP(ctx context.Context, pc net.PacketConn) {
 	for {
 		buf := make([]byte, 4096)
@@ -75,6 +77,7 @@ func (z *Zone) serveUDP(ctx context.Context, pc net.PacketConn) {
 	}
 }
 
+// serveTCP answers connections until the listener is closed.
 func (z *Zone) serveTCP(ctx context.Context, ln net.Listener) {
 	for {
 		conn, err := ln.Accept()
@@ -203,6 +206,7 @@ func (r resolution) message(h dnsmessage.Header, q dnsmessage.Question) dnsmessa
 	return m
 }
 
+// header is what stands in front of the data of each record.
 func header(name string, ttl time.Duration) dnsmessage.ResourceHeader {
 	return dnsmessage.ResourceHeader{Name: wireName(name), Class: dnsmessage.ClassINET, TTL: uint32(ttl / time.Second)}
 }
@@ -219,6 +223,7 @@ func wireName(name string) dnsmessage.Name {
 	return n
 }
 
+// wire gives a record the form of dnsmessage, nil for one that is not served.
 func wire(rr dns.RR) dnsmessage.ResourceBody {
 	switch rr.Type {
 	case dns.A:

@@ -76,6 +76,8 @@ func (z *Zone) Fail(name, kind string, types ...dns.Type) {
 	z.addFault(name, fault{kind: kind, types: types})
 }
 
+// addFault adds a fault of any kind; the first that fits a query is used, and all
+// delays add up.
 func (z *Zone) addFault(name string, f fault) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -101,6 +103,7 @@ func (z *Zone) node(name string) *node {
 	return n
 }
 
+// parent is the name one label up; the root is its own.
 func parent(name string) string {
 	if _, up, ok := strings.Cut(name, "."); ok && up != "" {
 		return up
@@ -122,6 +125,8 @@ func (z *Zone) Reset() {
 	z.queries = nil
 }
 
+// record remembers a query before it is answered, so that one without an answer
+// counts as well.
 func (z *Zone) record(q Query) {
 	z.asked.Lock()
 	defer z.asked.Unlock()
@@ -162,6 +167,7 @@ func (z *Zone) Lookup(ctx context.Context, name string, t dns.Type) (dns.Answer,
 
 var _ dns.Resolver = (*Zone)(nil)
 
+// sleep waits for d or for the end of ctx.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()
@@ -189,6 +195,7 @@ type resolution struct {
 	authentic bool
 }
 
+// answer gives a resolution the form that resolvers return.
 func (r resolution) answer(t dns.Type) dns.Answer {
 	a := dns.Answer{RRs: r.rrs, Authentic: r.authentic, TTL: r.negative}
 	if !r.exists {
