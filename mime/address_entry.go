@@ -178,7 +178,7 @@ func (p *addressParser) splitRoute(b []byte) (route, addr string) {
 
 // stripCFWS copies b without white space and comments outside of quotes.
 func (p *addressParser) stripCFWS(b []byte) string {
-	if plainText(b) && bytes.IndexAny(b, " (\"\\") < 0 {
+	if plainText(b) && !bytes.ContainsAny(b, " (\"\\") {
 		return string(b)
 	}
 	lex := lexer{b: b, noComment: bytes.Contains(b, []byte("://"))}

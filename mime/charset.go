@@ -34,6 +34,9 @@ const maxCharsetLabel = 64
 // lookupCharset finds the charset for a label as it stands in a header, which
 // may carry quotes, spaces, other punctuation or a second "charset=".
 func lookupCharset(label []byte) charset {
+	if equalFold(label, "utf-8") {
+		return charset{kind: charsetUTF8}
+	}
 	var buf [maxCharsetLabel]byte
 	n := 0
 	for _, c := range label {

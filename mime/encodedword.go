@@ -45,14 +45,28 @@ func (d *wordDecoder) scanWord(s []byte, at int) (w wordToken, ok bool) {
 	}
 	w.text = b[n:end]
 	// A word that never ended does not swallow the next one.
-	if bytes.Contains(w.text, wordStart) {
+	if indexPair(w.text, '=', '?') >= 0 {
 		return w, false
 	}
 	w.size = end + 2
 	return w, true
 }
 
-var wordStart, wordEnd = []byte("=?"), []byte("?=")
+var wordStart = []byte("=?")
+
+// indexPair finds the octets c and d next to each other. Header texts are
+// short, and most have neither.
+func indexPair(b []byte, c, d byte) int {
+	for i := 0; ; i++ {
+		k := bytes.IndexByte(b[i:], c)
+		if k < 0 || i+k+1 >= len(b) {
+			return -1
+		}
+		if i += k; b[i+1] == d {
+			return i
+		}
+	}
+}
 
 // closing finds the first "?=" at or after at, and remembers it.
 func (d *wordDecoder) closing(s []byte, at int) int {
@@ -62,7 +76,7 @@ func (d *wordDecoder) closing(s []byte, at int) int {
 	if d.end == noClosing {
 		return -1
 	}
-	i := bytes.Index(s[at:], wordEnd)
+	i := indexPair(s[at:], '?', '=')
 	if i < 0 {
 		d.end = noClosing
 		return -1
@@ -110,7 +124,7 @@ func (d *wordDecoder) decode(s []byte) {
 	d.end = -1
 	start := 0 // of the literal text not yet written
 	for i := 0; ; {
-		k := bytes.Index(s[i:], wordStart)
+		k := indexPair(s[i:], '=', '?')
 		if k < 0 {
 			break
 		}
@@ -361,5 +375,5 @@ func decodeText(s []byte) (string, wordFlaws) {
 // plainText reports whether s is its own decoded form: printable ASCII without
 // the start of an encoded-word.
 func plainText(s []byte) bool {
-	return printable(s) == len(s) && !bytes.Contains(s, wordStart)
+	return printable(s) == len(s) && indexPair(s, '=', '?') < 0
 }

@@ -32,7 +32,7 @@ func (p Parser) Parse(b []byte) *Message {
 	if b == nil {
 		m.b = []byte{}
 	}
-	s := p.scan(m)
+	s := p.scan(m, len(b))
 	s.feed(b, 0, true)
 	return m
 }
@@ -40,7 +40,7 @@ func (p Parser) Parse(b []byte) *Message {
 // ParseAt is the function ParseAt with the limits of p.
 func (p Parser) ParseAt(r io.ReaderAt, size int64) (*Message, error) {
 	m := &Message{r: r}
-	s := p.scan(m)
+	s := p.scan(m, readChunk)
 	s.copyHeader = true
 	f := feeder{scan: &s, r: io.NewSectionReader(r, 0, size)}
 	for !f.done {
@@ -54,12 +54,14 @@ func (p Parser) ParseAt(r io.ReaderAt, size int64) (*Message, error) {
 	return m, nil
 }
 
-// scan makes the machine for a message, ready for its first octet.
-func (p Parser) scan(m *Message) scan {
+// scan makes the machine for a message of about size octets, ready for the
+// first of them.
+func (p Parser) scan(m *Message, size int) scan {
 	m.limits = p.Limits.withDefaults()
-	// One allocation each is enough for most messages.
+	// One allocation each is enough for most messages: a field has some 70
+	// octets, and few messages have more than a hundred.
 	m.parts = make([]part, 0, 4)
-	m.fields = make([]field, 0, 32)
+	m.fields = make([]field, 0, min(max(size/64, 8), 104))
 	s := scan{m: m, limits: m.limits}
 	s.newPart(-1, 0)
 	return s

@@ -16,7 +16,7 @@ func ReadHeader(r io.Reader) (h Header, rest io.Reader, err error) { return Pars
 // ReadHeader is the function ReadHeader with the limits of p.
 func (p Parser) ReadHeader(r io.Reader) (h Header, rest io.Reader, err error) {
 	m := new(Message)
-	s := p.scan(m)
+	s := p.scan(m, headChunk)
 	s.copyHeader, s.onlyHead = true, true
 	f := feeder{scan: &s, r: r, chunk: headChunk, hold: true}
 	for !f.done && err == nil {

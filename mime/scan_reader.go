@@ -46,7 +46,7 @@ func Scan(r io.Reader) *Scanner { return Parser{}.Scan(r) }
 // Scan is the function Scan with the limits of p.
 func (p Parser) Scan(r io.Reader) *Scanner {
 	s := new(Scanner)
-	s.scan = p.scan(&s.m)
+	s.scan = p.scan(&s.m, readChunk)
 	s.scan.copyHeader, s.scan.record = true, true
 	s.feed = feeder{scan: &s.scan, r: r}
 	return s
