@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/postilion-mail/postilion/mx/dns/dnstest"
 	"github.com/postilion-mail/postilion/spf"
@@ -70,13 +71,18 @@ func ExampleReport() {
 	rep := checker.Check(context.Background(), spf.Request{
 		IP: netip.MustParseAddr("192.0.2.25"), Hello: "mail.example.org", MailFrom: "ann@example.org", Receiver: "mx.example.com",
 	})
-	name, value := rep.ReceivedSPF()
-	fmt.Println(name+":", value)
-	name, value = rep.AuthResults("mx.example.com").Field()
-	fmt.Println(name+":", value)
+	for _, f := range []func() (name, value string){rep.ReceivedSPF, rep.AuthResults("mx.example.com").Field} {
+		name, value := f()
+		fmt.Println(strings.NewReplacer("\r", "", "\t", "    ").Replace(name + ": " + value))
+	}
 	// Output:
-	// Received-SPF: pass (mx.example.com: domain of example.org designates 192.0.2.25 as permitted sender) client-ip=192.0.2.25; envelope-from="ann@example.org"; helo=mail.example.org; receiver=mx.example.com; identity=mailfrom; mechanism=mx
-	// Authentication-Results: mx.example.com; spf=pass smtp.mailfrom=ann@example.org; spf=none smtp.helo=mail.example.org
+	// Received-SPF: pass
+	//     (mx.example.com: domain of example.org designates 192.0.2.25 as permitted sender)
+	//     client-ip=192.0.2.25; envelope-from="ann@example.org";
+	//     helo=mail.example.org; receiver=mx.example.com; identity=mailfrom;
+	//     mechanism=mx
+	// Authentication-Results: mx.example.com; spf=pass smtp.mailfrom=ann@example.org;
+	//     spf=none smtp.helo=mail.example.org
 }
 
 func ExampleParse() {

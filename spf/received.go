@@ -11,8 +11,8 @@ import (
 
 // ReceivedSPF makes the Received-SPF field of a report (RFC 7208 §9.1): that of the
 // reverse-path, or of the HELO name if the reverse-path is empty. Nothing that a
-// sender writes can end the field or one of its values; the value is one line of
-// fewer than 998 octets.
+// sender writes can end the field or one of its values. The value is folded where a
+// line would have more than 78 octets; it never has 998 or more in all.
 func (r Report) ReceivedSPF() (name, value string) {
 	v := r.MailFrom
 	if r.Request.MailFrom == "" {
@@ -22,8 +22,10 @@ func (r Report) ReceivedSPF() (name, value string) {
 	if receiver == "" {
 		receiver = "unknown"
 	}
-	f := field{}
-	f.b.WriteString(string(v.Result) + " (" + comment(v.reason(receiver)) + ")")
+	name = "Received-SPF"
+	f := field{column: len(name) + 2}
+	f.word(string(v.Result))
+	f.word(" (" + comment(v.reason(receiver)) + ")")
 	f.pair("client-ip", v.IP.String())
 	if r.Request.MailFrom != "" {
 		f.pair("envelope-from", v.Sender)
@@ -39,7 +41,7 @@ func (r Report) ReceivedSPF() (name, value string) {
 	case v.Result == Neutral:
 		f.pair("mechanism", "default")
 	}
-	return "Received-SPF", f.b.String()
+	return name, f.b.String()
 }
 
 // reason is the comment of the field, in the words of RFC 7208 §9.1.
@@ -96,25 +98,35 @@ func comment(s string) string {
 	}, s)
 }
 
-// field builds key-value pairs (RFC 7208 §9.1).
+// field builds a folded value.
 type field struct {
-	b     strings.Builder
-	pairs int
+	b      strings.Builder
+	column int
+	pairs  int
 }
 
-// pair writes key=value. What does not fit in a header line is left out, which
-// concerns senders longer than SMTP allows.
+// word adds a piece that is not divided. If it begins with a space, a fold may stand
+// there: RFC 5322 §2.2.3.
+func (f *field) word(s string) {
+	if f.column+len(s) > 78 && strings.HasPrefix(s, " ") {
+		f.b.WriteString("\r\n\t")
+		f.column, s = 8, s[1:]
+	}
+	f.b.WriteString(s)
+	f.column += len(s)
+}
+
+// pair adds key=value (RFC 7208 §9.1). What would make the field too long is left
+// out, which concerns senders longer than SMTP allows.
 func (f *field) pair(key, value string) {
 	quoted := quote(value)
 	if f.b.Len()+len(key)+len(quoted) > 900 {
 		return
 	}
-	sep := "; "
-	if f.pairs == 0 {
-		sep = " "
+	if f.pairs++; f.pairs > 1 {
+		f.word(";")
 	}
-	f.b.WriteString(sep + key + "=" + quoted)
-	f.pairs++
+	f.word(" " + key + "=" + quoted)
 }
 
 // quote writes a dot-atom as it is and all else as a quoted-string. Control

@@ -16,6 +16,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/postilion-mail/postilion/mx/dns"
 	"github.com/postilion-mail/postilion/mx/dns/dnstest"
@@ -42,12 +43,16 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if req.MailFrom != "" {
 		fmt.Fprintf(out, "%s\n\n", rep.MailFrom)
 	}
-	name, value := rep.ReceivedSPF()
-	fmt.Fprintf(out, "%s: %s\n", name, value)
-	name, value = rep.AuthResults("spfcheck.example").Field()
-	fmt.Fprintf(out, "%s: %s\n", name, value)
+	printField(out, rep.ReceivedSPF)
+	printField(out, rep.AuthResults("spfcheck.example").Field)
 	lint(ctx, out, resolver, rep.MailFrom.Domain)
 	return answer(out, rep.Err(spf.Policy{RejectFail: true}))
+}
+
+// printField prints a header field as it would stand in the message.
+func printField(out io.Writer, field func() (name, value string)) {
+	name, value := field()
+	fmt.Fprintf(out, "%s: %s\n", name, strings.ReplaceAll(value, "\r\n", "\n"))
 }
 
 // parse reads the command line.

@@ -31,8 +31,12 @@ pass for helo of mail.crepes.fr from 192.0.2.25; lookups: 1 terms, 0 void, 2 que
 crepes.fr: mx: match
 pass for mailfrom of crepes.fr from 192.0.2.25; lookups: 1 terms, 0 void, 3 queries
 
-Received-SPF: pass (unknown: domain of crepes.fr designates 192.0.2.25 as permitted sender) client-ip=192.0.2.25; envelope-from="alice@crepes.fr"; helo=mail.crepes.fr; receiver=unknown; identity=mailfrom; mechanism=mx
-Authentication-Results: spfcheck.example; spf=pass smtp.mailfrom=alice@crepes.fr; spf=pass smtp.helo=mail.crepes.fr
+Received-SPF: pass
+	(unknown: domain of crepes.fr designates 192.0.2.25 as permitted sender)
+	client-ip=192.0.2.25; envelope-from="alice@crepes.fr";
+	helo=mail.crepes.fr; receiver=unknown; identity=mailfrom; mechanism=mx
+Authentication-Results: spfcheck.example; spf=pass
+	smtp.mailfrom=alice@crepes.fr; spf=pass smtp.helo=mail.crepes.fr
 advice: "ptr" at octet 10: slow and unreliable, should not be published
 reply: 250 2.1.0 ok
 `, out.String())

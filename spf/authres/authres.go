@@ -36,39 +36,76 @@ func (r Result) Prop(name string) (value string, ok bool) {
 	return "", false
 }
 
-// Field writes the field, for a header. The value is one line: no octet in it can
-// begin another field. A result whose method or value is no keyword is left out,
-// and so is a property whose name is none; all other text is quoted as it needs,
-// with control characters turned into "?".
+// Field writes the field, for a header. No octet of a value can end it or begin
+// another one. A result whose method or value is no keyword is left out, and so is
+// a property whose name is none; all other text is quoted as it needs, with control
+// characters turned into "?", and cut after 256 octets. The value is folded where a
+// line would have more than 78 octets.
 func (f Field) Field() (name, value string) {
-	var b strings.Builder
-	b.WriteString(encode(f.ID))
+	w := folder{column: len(Name) + 2}
+	w.word(encode(cut(f.ID)))
 	none := true
 	for _, r := range f.Results {
 		if !keyword(r.Method) || !keyword(r.Value) {
 			continue
 		}
 		none = false
-		b.WriteString("; " + r.Method + "=" + r.Value)
+		w.word(";")
+		w.word(" " + r.Method + "=" + r.Value)
 		if r.Reason != "" {
-			b.WriteString(" reason=" + encode(r.Reason))
+			w.word(" reason=" + encode(cut(r.Reason)))
 		}
 		for _, p := range r.Props {
 			ptype, property, ok := strings.Cut(p[0], ".")
 			if ok && keyword(ptype) && keyword(property) {
-				b.WriteString(" " + p[0] + "=" + encodeProp(p[1]))
+				w.word(" " + p[0] + "=" + encodeProp(cut(p[1])))
 			}
 		}
 	}
 	if none {
-		b.WriteString("; none")
+		w.word(";")
+		w.word(" none")
 	}
-	return Name, b.String()
+	return Name, w.b.String()
+}
+
+// folder builds a folded value.
+type folder struct {
+	b      strings.Builder
+	column int
+}
+
+// word adds a piece that is not divided. If it begins with a space, a fold may stand
+// there: RFC 5322 §2.2.3.
+func (w *folder) word(s string) {
+	if w.column+len(s) > 78 && s[0] == ' ' {
+		w.b.WriteString("\r\n\t")
+		w.column, s = 8, s[1:]
+	}
+	w.b.WriteString(s)
+	w.column += len(s)
+}
+
+// cut keeps a value so short that its line cannot pass 998 octets (RFC 5322
+// §2.1.1), even if each octet has to be escaped.
+func cut(s string) string {
+	const most = 256
+	if len(s) <= most {
+		return s
+	}
+	n := most
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
 
 // keyword is what RFC 5321 §4.1.2 calls so: letters, digits and hyphens, the last
 // no hyphen. Underscores occur in the field and are let through.
 func keyword(s string) bool {
+	if len(s) > 64 {
+		return false
+	}
 	for i := range len(s) {
 		if !isAlnum(s[i]) && s[i] != '-' && s[i] != '_' {
 			return false

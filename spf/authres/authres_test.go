@@ -32,8 +32,33 @@ func TestBuild(t *testing.T) {
 	} {
 		name, value := c.f.Field()
 		assert.Equal(t, "Authentication-Results", name)
-		assert.Equal(t, c.want, value)
+		assert.Equal(t, c.want, unfold(value))
 	}
+}
+
+func unfold(s string) string { return strings.ReplaceAll(s, "\r\n\t", " ") }
+
+// RFC 5322 §2.1.1: lines of 78 octets where that can be, never of more than 998.
+func TestBuildFolds(t *testing.T) {
+	f := authres.Field{ID: "mx.example.org"}
+	for range 20 {
+		f.Results = append(f.Results, authres.Result{Method: "dkim", Value: "pass", Reason: "a word or two", Props: [][2]string{{"header.d", "example.com"}, {"header.s", "selector"}}})
+	}
+	name, value := f.Field()
+	for line := range strings.SplitSeq(name+": "+value, "\r\n") {
+		assert.LessOrEqual(t, len(strings.ReplaceAll(line, "\t", "        ")), 78, line)
+	}
+	got, err := authres.Parse(value)
+	require.NoError(t, err)
+	assert.Equal(t, f, got)
+
+	f = authres.Field{ID: "x", Results: []authres.Result{{Method: "spf", Value: "fail", Reason: strings.Repeat("\"", 5000), Props: [][2]string{{"smtp.helo", strings.Repeat("ü", 5000)}}}}}
+	_, value = f.Field()
+	for line := range strings.SplitSeq(value, "\r\n") {
+		assert.Less(t, len(line), 998-len(authres.Name))
+	}
+	_, err = authres.Parse(value)
+	assert.NoError(t, err)
 }
 
 // No text of a sender may end the field, a value, or begin a result.
@@ -44,8 +69,8 @@ func TestBuildCannotBeInjected(t *testing.T) {
 	} {
 		f := authres.Field{ID: evil, Results: []authres.Result{{Method: "spf", Value: "fail", Reason: evil, Props: [][2]string{{"smtp.mailfrom", evil}}}}}
 		_, value := f.Field()
-		assert.NotContains(t, value, "\r")
-		assert.NotContains(t, value, "\n")
+		assert.NotContains(t, unfold(value), "\r")
+		assert.NotContains(t, unfold(value), "\n")
 		got, err := authres.Parse(value)
 		require.NoError(t, err, value)
 		require.Len(t, got.Results, 1, value)
@@ -177,7 +202,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		_, value := a.Field()
-		if strings.ContainsAny(value, "\r\n\x00") {
+		if strings.ContainsAny(unfold(value), "\r\n\x00") {
 			t.Fatalf("%q", value)
 		}
 		b, err := authres.Parse(value)
@@ -211,11 +236,11 @@ func FuzzStrip(f *testing.F) {
 
 func ExampleField() {
 	f := authres.Field{ID: "mx.example.org", Results: []authres.Result{
-		{Method: "spf", Value: "pass", Props: [][2]string{{"smtp.mailfrom", "ann@example.com"}}},
+		{Method: "spf", Value: "pass", Props: [][2]string{{"smtp.helo", "m.example.com"}}},
 	}}
 	name, value := f.Field()
 	fmt.Println(name + ": " + value)
-	// Output: Authentication-Results: mx.example.org; spf=pass smtp.mailfrom=ann@example.com
+	// Output: Authentication-Results: mx.example.org; spf=pass smtp.helo=m.example.com
 }
 
 func ExampleParse() {

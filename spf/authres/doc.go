@@ -3,10 +3,10 @@
 // it found out about a message.
 //
 //	f := authres.Field{ID: "mx.example.org", Results: []authres.Result{
-//		{Method: "spf", Value: "pass", Props: [][2]string{{"smtp.mailfrom", "ann@example.com"}}},
+//		{Method: "spf", Value: "pass", Props: [][2]string{{"smtp.helo", "m.example.com"}}},
 //	}}
 //	t.AddField(f.Field())
-//	// Authentication-Results: mx.example.org; spf=pass smtp.mailfrom=ann@example.com
+//	// Authentication-Results: mx.example.org; spf=pass smtp.helo=m.example.com
 //
 // The field is worth something only if nobody else can write one with our id. So
 // [Strip] goes in front of everything that a server accepts from outside (RFC 8601
