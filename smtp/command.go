@@ -67,12 +67,13 @@ func (c *conn) command(line []byte) error {
 	if row == nil {
 		return c.unknown(verb, string(arg))
 	}
+	text := string(arg)
 	if row.flags&secret != 0 {
 		c.trace(row.verb, "***")
 	} else {
-		c.trace(row.verb, string(arg))
+		c.trace(row.verb, text)
 	}
-	r, err := c.dispatch(row, arg)
+	r, err := c.dispatch(row, text)
 	if r.Code != 0 {
 		c.answer(r)
 	}
@@ -130,14 +131,14 @@ func (c *conn) idled() bool {
 	return n > 0 && c.idlers > n
 }
 
-func (c *conn) dispatch(row *command, arg []byte) (Reply, error) {
+func (c *conn) dispatch(row *command, arg string) (Reply, error) {
 	if r, ok := c.allowed(row); !ok {
 		return r, nil
 	}
-	if !utf8.Valid(arg) && row.verb != "BDAT" {
+	if !utf8.ValidString(arg) && row.verb != "BDAT" {
 		return Reply{501, "5.5.2", "Invalid UTF-8"}, nil
 	}
-	return row.run(c, string(arg))
+	return row.run(c, arg)
 }
 
 // allowed checks the state, and on a Submission server TLS and login.

@@ -28,6 +28,9 @@ type conn struct {
 	out    []byte // replies not yet sent
 	unsent error  // why they never will be
 
+	writeBy time.Time       // the write deadline that is set
+	dot     *wire.DotReader // of all messages, one after the other
+
 	session   Session
 	connected Values     // of the session as Connect left them; nothing the peer said
 	peer      netip.Addr // who is there, by the socket or a trusted proxy; XCLIENT does not change it

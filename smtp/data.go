@@ -3,7 +3,6 @@ package smtp
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/wire"
@@ -29,9 +28,11 @@ func (c *conn) DATA(arg string) (Reply, error) {
 	if err := c.flush(); err != nil {
 		return Reply{}, err
 	}
-	d := &wire.DotReader{Ends: c.srv.LineEndings.wireEnds(), Limit: c.srv.limits.MessageBytes, Line: c.srv.limits.TextLine, Flood: c.srv.flood()}
-	d.Reset(&c.r)
-	return c.message(dotted{d})
+	if c.dot == nil {
+		c.dot = &wire.DotReader{Ends: c.srv.LineEndings.wireEnds(), Limit: c.srv.limits.MessageBytes, Line: c.srv.limits.TextLine, Flood: c.srv.flood()}
+	}
+	c.dot.Reset(&c.r)
+	return c.message(dotted{c.dot})
 }
 
 var noRecipients = Reply{554, "5.5.1", "No valid recipients"} // RFC 2920 §3.1
@@ -69,15 +70,12 @@ func (c *conn) beforeData() (Reply, bool) {
 func (c *conn) message(src source) (Reply, error) {
 	t := c.tx
 	c.phase, c.dataStart, c.source = inData, time.Now(), src
-	b := &body{src: src, c: c}
-	err := c.callTx(t, true, func(ctx context.Context) error {
-		if f := c.srv.Handler.Message; f != nil {
-			return f(ctx, &t.Transaction, b)
-		}
-		_, err := io.Copy(io.Discard, b)
-		return err
-	})
-	b.err = errBodyOver
+	var err error
+	if f := c.srv.Handler.Message; f != nil {
+		b := &body{src: src, c: c}
+		err = c.callTx(t, true, func(ctx context.Context) error { return f(ctx, &t.Transaction, b) })
+		b.err = errBodyOver
+	}
 	lost := src.Drain(err != nil)
 	c.phase, c.source = inCommand, nil
 	if lost != nil {

@@ -18,12 +18,17 @@ var (
 
 // hook looks after a func of the handler while it runs: it ends its context
 // when the peer goes away or the time is up. One timer serves all calls of a
-// connection.
+// connection: it ticks while calls follow each other, and looks whether the one
+// it sees is the one it saw last, so that a call that is quickly done costs two
+// locks and no look at the clock.
 type hook struct {
 	mu     sync.Mutex // guards all below
 	timer  *time.Timer
+	ticks  bool // the timer is running
 	conn   *conn
 	cancel context.CancelCauseFunc // of the running call; nil: none runs
+	call   uint64                  // counts calls
+	saw    uint64                  // the call at the last tick
 	until  time.Time               // when its time is up; zero: never
 	body   bool                    // it reads the body, so nobody else may read
 	seen   bool                    // the connection is watched
@@ -59,18 +64,16 @@ func (h *hook) begin(c *conn, cancel context.CancelCauseFunc, body bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conn, h.cancel, h.body, h.seen = c, cancel, body, false
-	h.extend(time.Now())
-	wait := watchAfter
-	if body {
-		wait = max(c.srv.waits.Handler, watchAfter)
-	}
+	h.call++
 	if h.timer == nil {
-		h.timer = time.AfterFunc(wait, h.fire)
-	} else {
-		h.timer.Reset(wait)
+		h.timer = time.AfterFunc(watchAfter, h.tick)
+	} else if !h.ticks {
+		h.timer.Reset(watchAfter)
 	}
+	h.ticks = true
 }
 
+// extend gives the call its time from now on.
 func (h *hook) extend(now time.Time) {
 	h.until = time.Time{}
 	if d := h.conn.srv.waits.Handler; d > 0 {
@@ -83,42 +86,58 @@ func (h *hook) extend(now time.Time) {
 func (h *hook) progress(then time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.cancel != nil {
+	if h.cancel != nil && h.saw == h.call {
 		h.extend(then)
 	}
 }
 
 // bodyDone says that the body was read to its end: nothing more is expected
-// from the peer, which can now be watched.
+// from the peer, which can now be watched. What follows counts as a new call.
 func (h *hook) bodyDone() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.cancel != nil {
-		h.body = false
-		h.extend(time.Now())
-		h.timer.Reset(watchAfter)
-	}
-}
-
-// fire is the timer's: it begins the watch, or ends the call.
-func (h *hook) fire() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.cancel == nil {
 		return
 	}
-	left := time.Until(h.until)
-	if !h.until.IsZero() && left <= 0 {
-		h.cancel(errHandler)
+	h.body = false
+	h.call++
+	h.timer.Reset(watchAfter)
+	h.ticks = true
+}
+
+// tick looks at the call that runs: the first time it only notes it, the second
+// time the connection is watched, and at last the call's time is up.
+func (h *hook) tick() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now, wait := time.Now(), watchAfter
+	switch {
+	case h.cancel == nil:
+		h.ticks = false
 		return
+	case h.saw != h.call:
+		h.saw = h.call
+		h.extend(now.Add(-watchAfter))
+	case !h.until.IsZero() && !now.Before(h.until):
+		h.cancel(errHandler)
+		h.ticks = false
+		return
+	default:
+		h.watch()
+		if h.ticks = !h.until.IsZero(); !h.ticks {
+			return
+		}
+		wait = h.until.Sub(now)
 	}
+	h.timer.Reset(wait)
+}
+
+// watch waits for the peer to go away, unless the call reads from it.
+func (h *hook) watch() {
 	if !h.body && !h.seen {
 		h.seen = true
 		cancel := h.conn.cancel
 		h.conn.r.Watch(func() { cancel(errGone) })
-	}
-	if !h.until.IsZero() {
-		h.timer.Reset(left)
 	}
 }
 
@@ -126,7 +145,6 @@ func (h *hook) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.cancel = nil
-	h.timer.Stop()
 }
 
 func (h *hook) stop() {

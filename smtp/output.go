@@ -36,12 +36,20 @@ func (c *conn) flush() error {
 	if len(c.out) == 0 || c.unsent != nil {
 		return c.unsent
 	}
-	if d := c.srv.waits.Write; d > 0 {
-		_ = c.nc.SetWriteDeadline(time.Now().Add(d))
-	}
+	c.armWrite(time.Now())
 	_, c.unsent = c.nc.Write(c.out)
 	c.out = c.out[:0]
 	return c.unsent
+}
+
+// armWrite bounds the next write. The deadline is moved only when a good part
+// of it has passed: moving it costs as much as a small write.
+func (c *conn) armWrite(now time.Time) {
+	d := c.srv.waits.Write
+	if d > 0 && c.writeBy.Sub(now) < d-d/16 {
+		c.writeBy = now.Add(d)
+		_ = c.nc.SetWriteDeadline(c.writeBy)
+	}
 }
 
 // lastWord sends r and ends the connection.

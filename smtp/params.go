@@ -30,8 +30,8 @@ type paramRow[T any] struct {
 var mailParams = [...]paramRow[MailParams]{
 	{"SIZE", "SIZE", setSize},                         // RFC 1870 §6
 	{"BODY", "8BITMIME", setBody},                     // RFC 6152 §3
-	{"SMTPUTF8", "SMTPUTF8", flag(setUTF8)},           // RFC 6531 §3.4
-	{"REQUIRETLS", "REQUIRETLS", flag(setRequireTLS)}, // RFC 8689 §2
+	{"SMTPUTF8", "SMTPUTF8", word(setUTF8)},           // RFC 6531 §3.4
+	{"REQUIRETLS", "REQUIRETLS", word(setRequireTLS)}, // RFC 8689 §2
 	{"RET", "DSN", setRet},                            // RFC 3461 §4.3
 	{"ENVID", "DSN", setEnvID},                        // RFC 3461 §4.4
 	{"AUTH", "AUTH", setAuthParam},                    // RFC 4954 §5
@@ -155,7 +155,7 @@ func noValue(v string) error {
 	return nil
 }
 
-func flag(set func(p *MailParams)) func(*paramContext, *MailParams, string) error {
+func word(set func(p *MailParams)) func(*paramContext, *MailParams, string) error {
 	return func(_ *paramContext, p *MailParams, v string) error {
 		set(p)
 		return noValue(v)

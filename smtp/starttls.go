@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"time"
 
 	"github.com/postilion-mail/postilion/smtp/sasl"
 )
@@ -54,7 +55,7 @@ func (c *conn) handshake(tc *tls.Conn) error {
 		return fmt.Errorf("smtp: TLS handshake: %w", err)
 	}
 	state := tc.ConnectionState()
-	c.nc = tc
+	c.nc, c.writeBy = tc, time.Time{}
 	c.r.Reset(tc)
 	c.endTransaction(true)
 	old := c.session

@@ -2,6 +2,7 @@ package smtpbench
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -78,7 +79,15 @@ func resident() int64 {
 
 var servers = map[string]func(net.Listener){
 	"postilion": func(l net.Listener) {
-		s := &smtp.Server{Limits: smtp.Limits{MessageBytes: -1, Conns: -1, ConnsPerIP: -1, Messages: -1}}
+		h := smtp.Handler{ // as much as session has
+			Mail: func(context.Context, *smtp.Transaction) error { return nil },
+			Rcpt: func(context.Context, *smtp.Transaction, *smtp.Recipient) error { return nil },
+			Message: func(_ context.Context, _ *smtp.Transaction, body io.Reader) error {
+				_, err := io.Copy(io.Discard, body)
+				return err
+			},
+		}
+		s := &smtp.Server{Handler: h, Limits: smtp.Limits{MessageBytes: -1, Conns: -1, ConnsPerIP: -1, Messages: -1}}
 		_ = s.Serve(l)
 	},
 	"go-smtp": func(l net.Listener) {
@@ -89,7 +98,7 @@ var servers = map[string]func(net.Listener){
 	},
 }
 
-// session takes everything and drops it, as the zero smtp.Handler does.
+// session takes everything and drops it.
 type session struct{}
 
 func (session) Mail(string, *gosmtp.MailOptions) error { return nil }
