@@ -14,13 +14,14 @@ func (p *addressParser) endEntry(comma bool) {
 		}
 		return
 	}
-	a := Address{Comment: p.commentText()}
 	if p.angled {
+		var a Address
 		a.Route, a.Addr = p.splitRoute(p.angle)
-		a.Name = p.phrase(p.tokens)
+		a.Name, a.Comment = p.phrase(p.tokens), p.commentText()
 		p.push(a)
 		return
 	}
+	a := Address{Comment: p.commentText()}
 	tokens := p.tokens
 	for {
 		l, r := addrSpan(tokens)
@@ -229,10 +230,6 @@ func (p *addressParser) phrase(tokens []addrTok) string {
 
 // commentText decodes the comments of the entry.
 func (p *addressParser) commentText() string {
-	if p.angled { // those inside the brackets count too
-		defer func(n int) { p.comments = p.comments[:n] }(len(p.comments))
-		p.splitRoute(p.angle)
-	}
 	if len(p.comments) == 0 {
 		return ""
 	}

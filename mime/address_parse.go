@@ -219,30 +219,38 @@ func (p *addressParser) startGroup() {
 	p.setGroup(groupMark{name: name, comment: comment, named: true})
 }
 
-// setGroup begins a group or a run of addresses outside of groups.
+// setGroup begins a group or a run of addresses outside of groups. Most lists
+// have no groups, and need no mark.
 func (p *addressParser) setGroup(m groupMark) {
 	m.start = len(p.list)
-	if n := len(p.marks); n > 0 && !p.marks[n-1].named && (p.marks[n-1].start == m.start || !m.named) {
-		if p.marks[n-1].start == m.start {
-			p.marks[n-1] = m
+	n := len(p.marks)
+	switch {
+	case m.named:
+		if n == 0 && m.start > 0 {
+			p.marks = append(p.marks, groupMark{})
+		} else if n > 0 && !p.marks[n-1].named && p.marks[n-1].start == m.start {
+			p.marks = p.marks[:n-1] // a run of none
 		}
-		return
+		p.marks = append(p.marks, m)
+	case n > 0 && p.marks[n-1].named:
+		p.marks = append(p.marks, m)
 	}
-	p.marks = append(p.marks, m)
 }
 
 // groups cuts the list at the marks.
 func (p *addressParser) groups() []Group {
+	if len(p.marks) == 0 && len(p.list) > 0 {
+		return []Group{{Members: p.list}}
+	}
 	var out []Group
 	for i, m := range p.marks {
 		end := len(p.list)
 		if i+1 < len(p.marks) {
 			end = p.marks[i+1].start
 		}
-		if !m.named && m.start == end {
-			continue
+		if m.named || m.start < end {
+			out = append(out, Group{m.name, m.comment, m.named, p.list[m.start:end:end]})
 		}
-		out = append(out, Group{m.name, m.comment, m.named, p.list[m.start:end:end]})
 	}
 	return out
 }

@@ -60,8 +60,8 @@ func (p Parser) scan(m *Message, size int) scan {
 	m.limits = p.Limits.withDefaults()
 	// One allocation each is enough for most messages: a field has some 70
 	// octets, and few messages have more than a hundred.
-	m.parts = make([]part, 0, 4)
-	m.fields = make([]field, 0, min(max(size/64, 8), 104))
+	m.parts = make([]part, 0, 2)
+	m.fields = make([]field, 0, min(max(size/64, 16), 104))
 	s := scan{m: m, limits: m.limits}
 	s.newPart(-1, 0)
 	return s
