@@ -88,6 +88,9 @@ func (e *eval) reset() {
 			*r = Record{}
 		}
 	}
+	if len(e.spare) > 64 { // the default limit of terms needs eleven
+		e.spare, e.stack = nil, nil
+	}
 	e.stack, e.steps, e.names, e.taken = e.stack[:0], e.steps[:0], e.names[:0], 0
 	e.ctx, e.match, e.asked, e.err = nil, "", false, nil
 	e.terms, e.voids, e.queries = 0, 0, 0
@@ -116,14 +119,14 @@ func (e *eval) verdict(domain string) Verdict {
 		return Verdict{Result: None, Domain: domain}
 	}
 	v := Verdict{Domain: name, Result: e.run(name), Term: e.match, Err: e.err}
-	v.Terms, v.Voids, v.Queries = e.terms, e.voids, e.queries
 	if len(e.stack) == 1 && v.Err == nil {
 		v.Record = e.stack[0].domain
 	}
-	v.Steps, v.TTL, v.Authentic = slices.Clone(e.steps), max(e.ttl, 0), e.signed && e.queries > 0
 	if v.Result == Fail {
 		v.Explanation = e.explain(e.stack[0])
 	}
+	v.Terms, v.Voids, v.Queries = e.terms, e.voids, e.queries
+	v.Steps, v.TTL, v.Authentic = slices.Clone(e.steps), max(e.ttl, 0), e.signed && e.queries > 0
 	return v
 }
 
