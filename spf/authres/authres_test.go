@@ -130,6 +130,17 @@ func TestParseErrors(t *testing.T) {
 	assert.Equal(t, "x", f.ID)
 }
 
+// A field whose id cannot be read may be anybody's, so it counts as ours.
+func TestClaims(t *testing.T) {
+	for value, want := range map[string]bool{
+		"mx.example.org; none": true, " MX.Example.ORG;none": true, "(a) mx.example.org (b) 1; x=y": true, "\"mx.example.org\"; none": true,
+		"\r\n mx.example.org;\r\n none": true, "mx.example.org": true, "mx.example.org 7; future": true, "": true, ";": true, "(": true, "\"open": true,
+		"mx.example.com; none": false, "xmx.example.org; none": false, "mx.example.org.; none": false, "other; mx.example.org": false, "(mx.example.org) other;": false,
+	} {
+		assert.Equal(t, want, authres.Claims(value, "mx.example.org"), "%q", value)
+	}
+}
+
 func TestProp(t *testing.T) {
 	r := authres.Result{Props: [][2]string{{"smtp.MailFrom", "a"}}}
 	v, ok := r.Prop("SMTP.mailfrom")
