@@ -42,7 +42,7 @@ func (p Parser) ParseAt(r io.ReaderAt, size int64) (*Message, error) {
 	m := &Message{r: r}
 	s := p.scan(m, readChunk)
 	s.copyHeader = true
-	f := feeder{scan: &s, r: io.NewSectionReader(r, 0, size)}
+	f := feeder{scan: &s, r: io.NewSectionReader(r, 0, size), chunk: int(min(size+1, readChunk))}
 	for !f.done {
 		if err := f.step(); err != nil {
 			return nil, err
