@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -11,12 +12,14 @@ const maxUnsent = 4 << 10
 // put adds a reply to the batch that is sent when the peer has no further
 // command on the way (RFC 2920 §3.2). Only here and in putLine replies are made.
 func (c *conn) put(r Reply) {
+	c.begin()
 	c.out = r.append(c.out, c.coded)
 	c.traced(r)
 }
 
 // putLine adds a reply that has no enhanced code: greetings, EHLO, 354, 334.
 func (c *conn) putLine(r Reply) {
+	c.begin()
 	c.out = r.append(c.out, false)
 	c.traced(r)
 }
@@ -38,8 +41,28 @@ func (c *conn) flush() error {
 	}
 	c.armWrite(time.Now())
 	_, c.unsent = c.nc.Write(c.out)
-	c.out = c.out[:0]
+	c.release()
 	return c.unsent
+}
+
+// outPool has the buffers of replies: who waits for a command needs none.
+var outPool = sync.Pool{New: func() any { return new([outBuffer]byte) }}
+
+const outBuffer = 512
+
+// begin makes sure there is a buffer to put a reply into.
+func (c *conn) begin() {
+	if c.out == nil {
+		c.out = outPool.Get().(*[outBuffer]byte)[:0]
+	}
+}
+
+// release gives the buffer back, or leaves it to the garbage if it has grown.
+func (c *conn) release() {
+	if cap(c.out) == outBuffer {
+		outPool.Put((*[outBuffer]byte)(c.out[:outBuffer]))
+	}
+	c.out = nil
 }
 
 // armWrite bounds the next write. The deadline is moved only when a good part

@@ -71,11 +71,12 @@ func (s *Server) accept(parent context.Context, l net.Listener, tls bool, wg *sy
 		return ErrStopped
 	}
 	defer s.dropListener(l)
+	ctx, _ := s.context(parent) // one for all: it ends with Close
 	for pause := time.Duration(0); ; {
 		nc, err := l.Accept()
 		if err == nil {
 			pause = 0
-			wg.Go(func() { _ = s.ServeConn(parent, nc, tls) })
+			wg.Go(func() { _ = s.serve(ctx, nc, tls) })
 			continue
 		}
 		if s.isStopping() {
@@ -105,6 +106,24 @@ func isTemporary(err error) bool {
 
 // ServeConn serves one connection to its end and closes it.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn, tls bool) error {
+	ctx, cancel := s.context(ctx)
+	defer cancel()
+	return s.serve(ctx, nc, tls)
+}
+
+// context ends with parent and with Close.
+func (s *Server) context(parent context.Context) (context.Context, context.CancelFunc) {
+	s.mu.Lock()
+	s.init()
+	base := s.base
+	s.mu.Unlock()
+	ctx, cancel := context.WithCancelCause(parent)
+	stop := context.AfterFunc(base, func() { cancel(ErrStopped) })
+	return ctx, func() { stop(); cancel(context.Canceled) }
+}
+
+// serve admits nc and hands it to Handle. An idle connection keeps this frame.
+func (s *Server) serve(ctx context.Context, nc net.Conn, tls bool) error {
 	c := &Conn{Conn: nc, TLS: tls, srv: s}
 	why, err := s.admit(c)
 	if err != nil {
@@ -118,9 +137,6 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn, tls bool) error {
 	}
 	defer s.drop(c)
 	defer nc.Close()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(context.Canceled)
-	defer context.AfterFunc(s.base, func() { cancel(ErrStopped) })()
 	s.Handle(ctx, c)
 	return nil
 }
