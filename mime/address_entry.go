@@ -153,6 +153,8 @@ func appendLocal(dst, local []byte) []byte {
 	return append(dst, '"')
 }
 
+// isDotAtom reports whether b needs no quotes as a local part (RFC 5322
+// §3.2.3). Octets above 127 are part of an atom since RFC 6532 §3.2.
 func isDotAtom(b []byte) bool {
 	if len(b) == 0 || b[0] == '.' || b[len(b)-1] == '.' || bytes.Contains(b, []byte("..")) {
 		return false
@@ -246,6 +248,7 @@ func (p *addressParser) commentText() string {
 	return p.text(raw)
 }
 
+// text decodes a name or comment, or gives it as it is where IMAP wants that.
 func (p *addressParser) text(raw []byte) string {
 	if plainText(raw) || p.undecoded {
 		return string(raw)

@@ -19,6 +19,8 @@ func (h Header) Groups(name string) []Group {
 	return p.groups()
 }
 
+// parseAddresses reads all fields of a name as one list: a second To field is
+// against RFC 5322 §3.6, but its recipients are recipients all the same.
 func (h Header) parseAddresses(name string) *addressParser {
 	var p addressParser
 	for i := h.next(name, 0); i >= 0; i = h.next(name, i+1) {
@@ -255,6 +257,7 @@ func (p *addressParser) groups() []Group {
 	return out
 }
 
+// reset forgets the entry and keeps the space it took.
 func (p *addressParser) reset() {
 	p.tokens, p.comments = p.tokens[:0], p.comments[:0]
 	p.angle, p.angled = nil, false

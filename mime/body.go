@@ -99,6 +99,7 @@ type decodeReader struct {
 	err error  // of src
 }
 
+// Read gives what is decoded and decodes more when that is used up.
 func (r *decodeReader) Read(p []byte) (int, error) {
 	for len(r.out) == 0 {
 		if r.err != nil {

@@ -219,6 +219,8 @@ var windows1252 = [32]uint16{
 	0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178,
 }
 
+// containsReplacement looks for U+FFFD, which the decoders of
+// golang.org/x/text put where an octet has no meaning.
 func containsReplacement(b []byte) bool {
 	for i := 0; i+2 < len(b); i++ {
 		if b[i] == 0xEF && b[i+1] == 0xBF && b[i+2] == 0xBD {

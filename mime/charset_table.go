@@ -34,6 +34,7 @@ func tableFor(key []byte) encoding.Encoding {
 	return nil
 }
 
+// europeanTable knows the charsets of one octet for each character.
 func europeanTable(key []byte) encoding.Encoding {
 	if enc := isoTable(key); enc != nil {
 		return enc
@@ -54,6 +55,8 @@ func europeanTable(key []byte) encoding.Encoding {
 	return nil
 }
 
+// isoTable knows the parts of ISO 8859 by name, number and registration
+// number (isoir). ISO 8859-9 is read as windows-1254, a superset of it.
 func isoTable(key []byte) encoding.Encoding {
 	switch string(key) {
 	case "iso88592", "latin2", "l2", "isoir101", "csisolatin2", "iso885921987":
@@ -86,6 +89,7 @@ func isoTable(key []byte) encoding.Encoding {
 	return nil
 }
 
+// codePage knows the code pages of Windows, DOS and EBCDIC hosts.
 func codePage(key []byte) encoding.Encoding {
 	switch string(key) {
 	case "windows1250", "cp1250", "xcp1250":
@@ -134,6 +138,9 @@ func codePage(key []byte) encoding.Encoding {
 	return nil
 }
 
+// asianTable knows the charsets of several octets for each character. Labels
+// for a part of a national standard mean what its senders used: the largest
+// superset.
 func asianTable(key []byte) encoding.Encoding {
 	switch string(key) {
 	case "iso2022jp", "csiso2022jp", "iso2022jp1", "iso2022jp2", "iso2022jpms", "cp50220", "cp50221":

@@ -40,6 +40,8 @@ type dateParser struct {
 	pm, am               bool
 }
 
+// parseDate reads part by part until something is no part of a date. Fields
+// such as Received have their date after the last semicolon (RFC 5321 §4.4).
 func parseDate(value []byte) (time.Time, bool) {
 	if i := bytes.LastIndexByte(value, ';'); i >= 0 {
 		value = value[i+1:]

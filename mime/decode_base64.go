@@ -139,6 +139,7 @@ func (d *base64Decoder) finish(dst, rest []byte) []byte {
 // cut allows any.
 func (d *base64Decoder) cut(buf []byte) int { return len(buf) }
 
+// flaw returns the first damage met.
 func (d *base64Decoder) flaw() damage { return d.damage }
 
 // appendQuads decodes whole groups from the start of src, stepping over line

@@ -64,6 +64,7 @@ func (d *qpDecoder) finish(dst, rest []byte) []byte {
 	return d.line(dst, text)
 }
 
+// flaw returns the first damage met.
 func (d *qpDecoder) flaw() damage { return d.damage }
 
 // qpLine returns what of a line, without its LF, is text, and whether a soft

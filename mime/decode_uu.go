@@ -52,8 +52,12 @@ func (d *uuDecoder) append(dst, src []byte) []byte {
 // finish decodes a last line without its end.
 func (d *uuDecoder) finish(dst, rest []byte) []byte { return d.append(dst, rest) }
 
+// flaw returns the first damage met.
 func (d *uuDecoder) flaw() damage { return d.damage }
 
+// line decodes one line: a count of octets, then four characters for each
+// three of them. A line with a count that its text does not fill is decoded as
+// far as it goes.
 func (d *uuDecoder) line(dst, line []byte) []byte {
 	switch {
 	case d.state == uuEnd || len(line) == 0:

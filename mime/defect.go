@@ -211,6 +211,8 @@ type defectList struct {
 	ambiguous bool
 }
 
+// add keeps or counts one defect. Whether the message is ambiguous must not
+// depend on how many other defects came first.
 func (l *defectList) add(c Code, part int, off int64) {
 	l.total++
 	l.ambiguous = l.ambiguous || c.Severity() == Ambiguous

@@ -18,6 +18,8 @@ func (m *Message) Inspect() []Defect { return m.inspect().sorted() }
 // (draft-chen-email-mime-ambiguity-defense).
 func (m *Message) Ambiguous() bool { return m.defects.ambiguous || m.inspect().ambiguous }
 
+// inspect starts from what the structure has shown and adds the rest. The
+// message stays as it is: nothing is cached, so nothing needs a lock.
 func (m *Message) inspect() *defectList {
 	l := m.defects
 	l.list = append([]Defect(nil), l.list...)
@@ -34,6 +36,8 @@ type inspector struct {
 	buf []byte // for bodies
 }
 
+// part inspects the header of any part, and the body of a leaf: those of other
+// parts are the parts inside them.
 func (in *inspector) part(p Part) {
 	q := p.part()
 	h := p.Header()
@@ -152,6 +156,8 @@ func (in *inspector) body(p Part) {
 // maxInspectText is how much of a text is checked against its charset.
 const maxInspectText = 1 << 20
 
+// text looks whether a text is what its charset says. Unknown charsets are
+// reported with the header and not here.
 func (in *inspector) text(p Part) {
 	b, err := io.ReadAll(io.LimitReader(p.Open(), maxInspectText))
 	if err != nil {

@@ -88,6 +88,8 @@ func (e *Editor) Set(p Part, name, value string) error {
 // Remove removes all fields of a name from the part's header.
 func (e *Editor) Remove(p Part, name string) { e.replaceFields(p, name, nil) }
 
+// replaceFields puts text in the place of the first field of a name and takes
+// out the others.
 func (e *Editor) replaceFields(p Part, name string, text []byte) {
 	h, begin := p.Header(), p.Span().Begin
 	for i := h.next(name, 0); i >= 0; i = h.next(name, i+1) {

@@ -293,6 +293,7 @@ func (d *wordDecoder) literal(s []byte) {
 	}
 }
 
+// literalLine writes a line that is not plain.
 func (d *wordDecoder) literalLine(line []byte) {
 	switch {
 	case isASCII(line):

@@ -26,6 +26,7 @@ type flowedReader struct {
 	depth int  // its quote depth
 }
 
+// line adds one line: to the paragraph that is open, or as a new one.
 func (f *flowedReader) line(line string, delSp bool) {
 	depth := 0
 	for depth < len(line) && line[depth] == '>' { // RFC 3676 §4.5

@@ -69,6 +69,8 @@ func (f Field) TextIn(label string) string {
 	return ownedString(d.dst)
 }
 
+// name and value are the octets before and after the colon; the value has its
+// line breaks.
 func (f Field) name() []byte  { return f.raw[f.f.off : f.f.off+uint32(f.f.name)] }
 func (f Field) value() []byte { return f.raw[f.f.value:f.f.end] }
 

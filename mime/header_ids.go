@@ -36,6 +36,8 @@ func (h Header) MessageIDs(name string) iter.Seq[string] {
 	}
 }
 
+// firstID returns the first id of the first field, which is all there should
+// be in a Message-ID or Content-ID.
 func (h Header) firstID(id fieldID) string {
 	f, ok := h.first(id)
 	if !ok {

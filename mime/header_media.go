@@ -38,6 +38,7 @@ type Disposition struct {
 // Param returns the value of a parameter, named in lower case, or "".
 func (d Disposition) Param(name string) string { return findParam(d.Params, name) }
 
+// findParam returns the value of a parameter, or "".
 func findParam(params []Param, name string) string {
 	for _, p := range params {
 		if p.Name == name {

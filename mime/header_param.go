@@ -20,6 +20,7 @@ const maxParams = 256
 // valueFlaws is a set of the value codes from BadMediaType on.
 type valueFlaws uint32
 
+// add and has treat the codes from BadMediaType on as members of the set.
 func (v *valueFlaws) add(c Code)     { *v |= 1 << (c - BadMediaType) }
 func (v valueFlaws) has(c Code) bool { return v&(1<<(c-BadMediaType)) != 0 }
 

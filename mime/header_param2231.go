@@ -175,6 +175,7 @@ func compareFold(a, b []byte) int {
 	return cmp.Compare(len(a), len(b))
 }
 
+// b2i is 1 for true.
 func b2i(b bool) int {
 	if b {
 		return 1

@@ -53,6 +53,8 @@ type receivedParser struct {
 	r        Received
 }
 
+// parseReceived reads a trace field word by word. RFC 5321 §4.4 has a grammar
+// for them; hardly any server keeps to it, so words count where they stand.
 func parseReceived(value []byte) Received {
 	p := receivedParser{b: value}
 	for {
@@ -235,6 +237,7 @@ func (p *receivedParser) protocol() {
 	}
 }
 
+// isClause reports whether a word begins a clause, which ends the one before.
 func isClause(w []byte) bool {
 	for _, name := range [...]string{"by", "for", "from", "id", "via", "with"} {
 		if equalFold(w, name) {

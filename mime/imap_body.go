@@ -32,6 +32,7 @@ func (p Part) AppendBodyStructure(dst []byte, extensions bool) []byte {
 
 const emptyBody = `("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0)`
 
+// appendMultipart appends body-type-mpart of the grammar in RFC 9051 §9.
 func (p Part) appendMultipart(dst []byte, extensions bool) []byte {
 	dst = append(dst, '(')
 	for child := range p.Children() {
@@ -51,6 +52,8 @@ func (p Part) appendMultipart(dst []byte, extensions bool) []byte {
 	return append(dst, ')')
 }
 
+// appendLeaf appends body-type-1part of the grammar in RFC 9051 §9: a text has
+// its lines, a message its envelope, structure and lines besides.
 func (p Part) appendLeaf(dst []byte, extensions bool) []byte {
 	typ, sub := p.typeBytes()
 	if equalFold(typ, "multipart") { // one that was not divided
@@ -133,6 +136,7 @@ func (p Part) appendParams(dst []byte, id fieldID, text bool) []byte {
 	return append(dst, ')')
 }
 
+// appendParam appends one pair to the list that begins at start.
 func appendParam(dst []byte, start int, raw rawParam) []byte {
 	if len(dst) > start+1 {
 		dst = append(dst, ' ')

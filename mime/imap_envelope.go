@@ -11,6 +11,8 @@ import (
 // hold becomes a literal.
 func (m *Message) AppendEnvelope(dst []byte) []byte { return m.Root().appendEnvelope(dst) }
 
+// appendEnvelope appends the envelope of the message that p is: ten fields, in
+// the order of RFC 9051 §7.5.2.
 func (p Part) appendEnvelope(dst []byte) []byte {
 	h := p.Header()
 	dst = append(dst, '(')

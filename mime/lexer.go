@@ -16,6 +16,7 @@ type lexer struct {
 	noQuote, noComment bool
 }
 
+// done reports whether all is read.
 func (l *lexer) done() bool { return l.i >= len(l.b) }
 
 // peek returns the next octet, or 0 at the end.
@@ -109,6 +110,8 @@ func unescape(b []byte) []byte {
 	return appendUnescaped(make([]byte, 0, len(b)), b)
 }
 
+// appendUnescaped appends b as unescape gives it. A backslash before a line
+// break quotes nothing: the break is taken out first (RFC 5322 §2.2.3).
 func appendUnescaped(dst, b []byte) []byte {
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {
@@ -123,6 +126,7 @@ func appendUnescaped(dst, b []byte) []byte {
 	return dst
 }
 
+// isSpace reports whether c is white space of a folded value.
 func isSpace(c byte) bool { return octetClass[c]&classSpace != 0 }
 
 // octetClass says of each octet what the parsers ask for most.
@@ -155,6 +159,7 @@ const (
 	classNoName             // not of a field name (RFC 5322 §2.2)
 )
 
+// isSpaces reports whether b is nothing but white space.
 func isSpaces(b []byte) bool {
 	for _, c := range b {
 		if !isSpace(c) {
@@ -206,10 +211,13 @@ func equalFold(b []byte, lower string) bool {
 	return true
 }
 
+// hasPrefixFold reports whether b begins with lower, without regard to case.
 func hasPrefixFold(b []byte, lower string) bool {
 	return len(b) >= len(lower) && equalFold(b[:len(lower)], lower)
 }
 
+// toLower folds ASCII letters only: names and keywords of mail are ASCII, and
+// other folding would make different names equal.
 func toLower(c byte) byte {
 	if c >= 'A' && c <= 'Z' {
 		return c + 'a' - 'A'

@@ -127,6 +127,7 @@ func (m *Message) bytes(from, to int64) (b []byte, own bool) {
 // byteReaderAt reads from bytes without a cursor, hence for many at once.
 type byteReaderAt []byte
 
+// ReadAt implements io.ReaderAt.
 func (b byteReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 || off >= int64(len(b)) {
 		return 0, io.EOF
@@ -141,4 +142,5 @@ func (b byteReaderAt) ReadAt(p []byte, off int64) (int, error) {
 // noBytes is what a message has whose input was not kept.
 type noBytes struct{}
 
+// ReadAt says why there is nothing to read.
 func (noBytes) ReadAt([]byte, int64) (int, error) { return 0, ErrNotKept }

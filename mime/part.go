@@ -20,6 +20,7 @@ func (p Part) Valid() bool { return p.m != nil && int(p.i) < len(p.m.parts) }
 // Index returns the number of the part for Message.Part.
 func (p Part) Index() int { return int(p.i) }
 
+// part returns the entry of the index, or an empty one for the zero Part.
 func (p Part) part() *part {
 	if !p.Valid() {
 		return &part{parent: -1, child: -1, next: -1}
@@ -55,6 +56,7 @@ func (p Part) Children() iter.Seq[Part] {
 // Child returns the first part inside p, or the zero Part.
 func (p Part) Child() Part { return p.at(p.part().child) }
 
+// at makes a Part of an index that may be -1.
 func (p Part) at(i int32) Part {
 	if i < 0 {
 		return Part{}
@@ -81,6 +83,8 @@ func (p Part) Path() string {
 	return string(p.appendPath(buf[:0]))
 }
 
+// appendPath climbs to the root, noting the numbers on the way, and writes them
+// down in the other direction.
 func (p Part) appendPath(dst []byte) []byte {
 	var stack [32]int32
 	numbers := stack[:0]
@@ -226,6 +230,7 @@ func (p Part) Message() (*Message, bool) {
 
 const maxEncodedNesting = 3
 
+// parseNested parses a message that came out of another one.
 func (p Parser) parseNested(b []byte, nesting int) *Message {
 	m := p.Parse(b)
 	m.nesting = nesting

@@ -53,6 +53,8 @@ func (p Part) SafeFilename() string {
 // maxFilename is the length of a name that all file systems in use take.
 const maxFilename = 255
 
+// safeName makes a name safe, or "" where nothing is left of it. What it
+// returns is its own safe name.
 func safeName(name string) string {
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
 		name = name[i+1:]
@@ -102,6 +104,8 @@ func isDeviceName(name string) bool {
 	return ok && isPortNumber(rest)
 }
 
+// isPortNumber reports whether s is the digit of a port. Windows takes the
+// superscripts of Latin-1 for digits here.
 func isPortNumber(s string) bool {
 	r, size := utf8.DecodeRuneInString(s)
 	return size == len(s) && size > 0 && (r >= '0' && r <= '9' || r == '¹' || r == '²' || r == '³')

@@ -151,4 +151,5 @@ var htmlEntities = strings.NewReplacer("&nbsp;", " ", "&amp;", "&", "&lt;", "<",
 	"&#39;", "'", "&apos;", "'", "&zwnj;", "", "&#8203;", "", "&ndash;", "–", "&mdash;", "—", "&hellip;", "…",
 	"&rsquo;", "’", "&lsquo;", "‘", "&ldquo;", "“", "&rdquo;", "”", "&copy;", "©", "&reg;", "®", "&euro;", "€")
 
+// unescapeEntities writes s with the usual entities resolved.
 func unescapeEntities(b *strings.Builder, s string) { htmlEntities.WriteString(b, s) }

@@ -34,4 +34,5 @@ const headChunk = 4 << 10
 // A failingReader has nothing but an error.
 type failingReader struct{ err error }
 
+// Read fails.
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }

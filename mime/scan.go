@@ -243,6 +243,7 @@ func (s *scan) pushFrame(boundary string, part int32) {
 	}
 }
 
+// indexFrame makes frame i the innermost of its boundary.
 func (s *scan) indexFrame(i int) {
 	f := &s.frames[i]
 	if outer, ok := s.index[f.boundary]; ok {
@@ -313,6 +314,8 @@ func (s *scan) endBefore(i int) (end int64, lines lineCount) {
 	return at - s.breakLen, lines
 }
 
+// defect reports a code at place i of the piece.
 func (s *scan) defect(c Code, part int32, i int) { s.m.defects.add(c, int(part), s.base+int64(i)) }
 
+// defectAt reports a code at an offset of the message.
 func (s *scan) defectAt(c Code, part int32, off int64) { s.m.defects.add(c, int(part), off) }

@@ -45,6 +45,7 @@ func (s *scan) tooLong(size int) bool {
 		s.hdrTotal+int64(size) > int64(s.limits.HeaderBytes)*headerTotalFactor
 }
 
+// fieldCount counts the fields of this header so far.
 func (s *scan) fieldCount() int32 { return int32(len(s.m.fields)) - s.m.parts[s.cur].fields[0] }
 
 // headerLine reads the line of n octets at i, which takes size octets with its
@@ -188,6 +189,8 @@ func oddOctets(line []byte) (odd uint8) {
 	return odd & (classHigh | classNUL | classCR)
 }
 
+// reportOctets reports each class of odd octets once for a header, where it
+// first occurs.
 func (s *scan) reportOctets(odd uint8, i int) {
 	if odd&classHigh != 0 {
 		s.once(Raw8bit, classHigh, i)

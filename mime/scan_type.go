@@ -107,6 +107,7 @@ type scanEvent struct {
 	from, to int64
 }
 
+// event notes something for a Scanner; other front ends have no use for it.
 func (s *scan) event(kind EventKind, part int32, from, to int64) {
 	if s.record {
 		s.events = append(s.events, scanEvent{kind, part, from, to})

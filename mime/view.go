@@ -21,6 +21,7 @@ type views struct {
 	text, html, attachments []Part
 }
 
+// views sorts the parts into the three lists.
 func (m *Message) views() *views {
 	v := new(views)
 	if len(m.parts) > 0 {
