@@ -40,7 +40,10 @@ backup.example.net  SERVFAIL
 }
 
 func ExampleRoute() {
-	zone, err := dnstest.Parse("example.org MX 10 mail.example.org\nexample.org MX 5 localhost\n")
+	zone, err := dnstest.Parse(`
+example.org MX 10 mail.example.org
+example.org MX 5 localhost
+`)
 	if err != nil {
 		panic(err)
 	}
@@ -54,7 +57,7 @@ func ExampleRoute() {
 }
 
 func ExampleError() {
-	zone, err := dnstest.Parse("null.example MX 0 .\n")
+	zone, err := dnstest.Parse(`null.example MX 0 .`)
 	if err != nil {
 		panic(err)
 	}

@@ -46,7 +46,13 @@ func reply(err error) string {
 }
 
 func TestPreferenceOrder(t *testing.T) {
-	f, z := fixed(t, "a.test MX 20 c.test\na.test MX 5 B.test\na.test MX 65535 z.test\na.test MX 20 d.test\na.test 60 MX 0 a0.test\n")
+	f, z := fixed(t, `
+a.test MX 20 c.test
+a.test MX 5 B.test
+a.test MX 65535 z.test
+a.test MX 20 d.test
+a.test 60 MX 0 a0.test
+`)
 	z.Authentic = true
 	r, err := f.Lookup(t.Context(), "A.test.")
 	require.NoError(t, err)
@@ -59,7 +65,12 @@ func TestPreferenceOrder(t *testing.T) {
 }
 
 func TestShuffleWithinAPreference(t *testing.T) {
-	z := dnstest.New(t, "a.test MX 10 a1.test\na.test MX 10 a2.test\na.test MX 10 a3.test\na.test MX 20 b.test\n")
+	z := dnstest.New(t, `
+a.test MX 10 a1.test
+a.test MX 10 a2.test
+a.test MX 10 a3.test
+a.test MX 20 b.test
+`)
 	first := map[string]int{}
 	for range 300 {
 		r, err := (&mx.Finder{Resolver: z}).Lookup(t.Context(), "a.test")
@@ -120,7 +131,14 @@ dangling.test CNAME gone.test
 }
 
 func TestNullMX(t *testing.T) {
-	f, _ := fixed(t, "null.test MX 0 .\nnull9.test MX 9 .\nmixed.test MX 0 .\nmixed.test MX 10 mail.test\nnulls.test MX 0 .\nnulls.test MX 5 .\n")
+	f, _ := fixed(t, `
+null.test MX 0 .
+null9.test MX 9 .
+mixed.test MX 0 .
+mixed.test MX 10 mail.test
+nulls.test MX 0 .
+nulls.test MX 5 .
+`)
 	for _, d := range []string{"null.test", "null9.test"} {
 		r, err := f.Lookup(t.Context(), d)
 		assert.Equal(t, "556 5.1.10", reply(err))
@@ -161,7 +179,11 @@ a.test MX 8 ab--cd.test
 10 xn--bcher-kva.test
 `, show(r))
 
-	f, _ = fixed(t, "a.test MX 1 192.0.2.1\nb.test MX 30 x.test\nb.test MX 10 x.test\n")
+	f, _ = fixed(t, `
+a.test MX 1 192.0.2.1
+b.test MX 30 x.test
+b.test MX 10 x.test
+`)
 	_, err = f.Lookup(t.Context(), "a.test")
 	assert.Equal(t, "550 5.4.4", reply(err))
 	r, err = f.Lookup(t.Context(), "b.test")
@@ -212,7 +234,10 @@ func TestAddressLiterals(t *testing.T) {
 }
 
 func TestInternationalizedAndBadDomains(t *testing.T) {
-	f, z := fixed(t, "xn--bcher-kva.test MX 10 mail.test\nunder_score.test MX 10 mail.test\n")
+	f, z := fixed(t, `
+xn--bcher-kva.test MX 10 mail.test
+under_score.test MX 10 mail.test
+`)
 	for _, d := range []string{"bücher.test", "BÜCHER.test", "xn--bcher-kva.test", "under_score.test"} {
 		_, err := f.Lookup(t.Context(), d)
 		assert.NoError(t, err, d)
@@ -228,7 +253,7 @@ func TestInternationalizedAndBadDomains(t *testing.T) {
 func TestHostLimit(t *testing.T) {
 	var b strings.Builder
 	for i := range 40 {
-		fmt.Fprintf(&b, "a.test MX %d h%d.test\n", i, i)
+		fmt.Fprintf(&b, `a.test MX %d h%d.test`, i, i)
 	}
 	f, _ := fixed(t, b.String())
 	r, err := f.Lookup(t.Context(), "a.test")
@@ -239,7 +264,11 @@ func TestHostLimit(t *testing.T) {
 }
 
 func TestCheckSender(t *testing.T) {
-	f, _ := fixed(t, "a.test MX 10 m.test\nt.test SERVFAIL\nlit.test MX 1 192.0.2.1\n")
+	f, _ := fixed(t, `
+a.test MX 10 m.test
+t.test SERVFAIL
+lit.test MX 1 192.0.2.1
+`)
 	assert.NoError(t, f.CheckSender(t.Context(), "a.test"))
 	assert.NoError(t, f.CheckSender(t.Context(), "lit.test"))
 	assert.Equal(t, "550 5.1.2", reply(f.CheckSender(t.Context(), "none.test")))

@@ -54,7 +54,14 @@ s.test AAAA 2001:db8::7
 }
 
 func TestHopsAreLazy(t *testing.T) {
-	f, z := fixed(t, "a.test MX 1 m1.test\na.test MX 1 m2.test\na.test MX 2 m3.test\nm1.test A 192.0.2.1\nm2.test A 192.0.2.2\nm3.test A 192.0.2.3\n")
+	f, z := fixed(t, `
+a.test MX 1 m1.test
+a.test MX 1 m2.test
+a.test MX 2 m3.test
+m1.test A 192.0.2.1
+m2.test A 192.0.2.2
+m3.test A 192.0.2.3
+`)
 	r, err := f.Lookup(t.Context(), "a.test")
 	require.NoError(t, err)
 	z.Reset()
@@ -96,7 +103,11 @@ local.test: 550 5.4.4
 }
 
 func TestHopsImplicitWithoutAddress(t *testing.T) {
-	f, _ := fixed(t, "a.test TXT x\nb.test TXT x\nb.test SERVFAIL AAAA\n")
+	f, _ := fixed(t, `
+a.test TXT x
+b.test TXT x
+b.test SERVFAIL AAAA
+`)
 	assert.Equal(t, "a.test: 550 5.1.2\n", walk(t, f, "a.test"))
 	assert.Equal(t, "b.test: 451 4.4.3\n", walk(t, f, "b.test"))
 }
@@ -150,7 +161,11 @@ m.test AAAA 2001:db8::1
 }
 
 func TestHopsCanonicalAndAuthentic(t *testing.T) {
-	f, z := fixed(t, "a.test MX 1 m.test\nm.test CNAME real.test\nreal.test A 192.0.2.1\n")
+	f, z := fixed(t, `
+a.test MX 1 m.test
+m.test CNAME real.test
+real.test A 192.0.2.1
+`)
 	z.Authentic = true
 	r, err := f.Lookup(t.Context(), "a.test")
 	require.NoError(t, err)
@@ -163,7 +178,15 @@ func TestHopsCanonicalAndAuthentic(t *testing.T) {
 // A whole preference is looked up in the time of its slowest host.
 func TestHopsLookUpAPreferenceTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, z := fixed(t, "a.test MX 1 m1.test\na.test MX 1 m2.test\na.test MX 1 m3.test\n*.test A 192.0.2.1\nm1.test A 192.0.2.1\nm2.test A 192.0.2.2\nm3.test A 192.0.2.3\n")
+		f, z := fixed(t, `
+a.test MX 1 m1.test
+a.test MX 1 m2.test
+a.test MX 1 m3.test
+*.test A 192.0.2.1
+m1.test A 192.0.2.1
+m2.test A 192.0.2.2
+m3.test A 192.0.2.3
+`)
 		z.Delay = time.Second
 		start := time.Now()
 		walk(t, f, "a.test")
@@ -172,7 +195,10 @@ func TestHopsLookUpAPreferenceTogether(t *testing.T) {
 }
 
 func TestHopsCancelled(t *testing.T) {
-	f, _ := fixed(t, "a.test MX 1 m.test\nm.test A 192.0.2.1\n")
+	f, _ := fixed(t, `
+a.test MX 1 m.test
+m.test A 192.0.2.1
+`)
 	r, err := f.Lookup(t.Context(), "a.test")
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -41,12 +41,27 @@ func frozen(b *testing.B, z *dnstest.Zone, sender string) answers {
 }
 
 var benchmarks = []struct{ name, zone string }{
-	{"ip4", "a.test TXT \"v=spf1 ip4:192.0.2.0/24 -all\""},
+	{"ip4", `a.test TXT "v=spf1 ip4:192.0.2.0/24 -all"`},
 	{"includes", includes()},
-	{"mx10", "a.test TXT \"v=spf1 mx -all\"\n" + manyRecords(10, "a.test MX %[1]d m%[1]d.test\nm%[1]d.test A 203.0.113.%[1]d")},
-	{"ptr", "a.test TXT \"v=spf1 ptr -all\"\n1.2.0.192.in-addr.arpa PTR m.a.test\nm.a.test A 192.0.2.1"},
-	{"exists", "a.test TXT \"v=spf1 exists:%{ir}.%{l1r+-}._spf.%{d2} -all\"\n1.2.0.192.x._spf.a.test A 127.0.0.2"},
-	{"exp", "a.test TXT \"v=spf1 -all exp=w.test\"\nw.test TXT \"%{i} is not one of %{o}\""},
+	{"mx10", `
+a.test TXT "v=spf1 mx -all"
+` + manyRecords(10, `
+a.test MX %[1]d m%[1]d.test
+m%[1]d.test A 203.0.113.%[1]d
+`)},
+	{"ptr", `
+a.test TXT "v=spf1 ptr -all"
+1.2.0.192.in-addr.arpa PTR m.a.test
+m.a.test A 192.0.2.1
+`},
+	{"exists", `
+a.test TXT "v=spf1 exists:%{ir}.%{l1r+-}._spf.%{d2} -all"
+1.2.0.192.x._spf.a.test A 127.0.0.2
+`},
+	{"exp", `
+a.test TXT "v=spf1 -all exp=w.test"
+w.test TXT "%{i} is not one of %{o}"
+`},
 }
 
 func BenchmarkCheckHost(b *testing.B) {

@@ -47,7 +47,10 @@ func TestMacroExplosion(t *testing.T) {
 
 // One Checker serves all connections of a server.
 func TestManyChecksAtOnce(t *testing.T) {
-	z := dnstest.New(t, includes()+manyRecords(20, "s%[1]d.test TXT \"v=spf1 include:a.test exists:%%{l}.%%{d}.x.test ip4:198.51.100.%[1]d -all\"\nann.s%[1]d.test.x.test TXT x"))
+	z := dnstest.New(t, includes()+manyRecords(20, `
+s%[1]d.test TXT "v=spf1 include:a.test exists:%%{l}.%%{d}.x.test ip4:198.51.100.%[1]d -all"
+ann.s%[1]d.test.x.test TXT x
+`))
 	c := &spf.Checker{Resolver: &dns.Cache{Next: z}, Records: new(spf.RecordCache), Prefetch: 2}
 	var wg sync.WaitGroup
 	for i := range 8 {

@@ -64,7 +64,11 @@ func manyRecords(n int, line string) string {
 
 // Pitfall: ten terms, not nine and not eleven; the eleventh makes no query.
 func TestPitfallTermLimit(t *testing.T) {
-	hosts := manyRecords(12, "x%[1]d.test A 203.0.113.%[1]d\nx%[1]d.test TXT \"v=spf1 ?all\"\nx%[1]d.test MX 10 x%[1]d.test")
+	hosts := manyRecords(12, `
+x%[1]d.test A 203.0.113.%[1]d
+x%[1]d.test TXT "v=spf1 ?all"
+x%[1]d.test MX 10 x%[1]d.test
+`)
 	for _, term := range []string{"a:x%d.test", "mx:x%d.test", "include:x%d.test"} {
 		v := check(t, manyTerms(10, term, "+all")+hosts, "192.0.2.1", "ann@a.test")
 		assert.Equal(t, spf.Pass, v.Result, "%s\n%s", term, v)
@@ -84,7 +88,9 @@ func TestPitfallTermLimit(t *testing.T) {
 	// all, ip4 and ip6 do not.
 	assert.Equal(t, spf.Fail, check(t, manyTerms(100, "ip4:203.0.113.%d", "-all"), "192.0.2.1", "ann@a.test").Result)
 	// The macro %{p} does: it asks for the PTR records.
-	ptr := "1.2.0.192.in-addr.arpa PTR x1.test\n"
+	ptr := `
+1.2.0.192.in-addr.arpa PTR x1.test
+`
 	assert.Equal(t, spf.PermError, check(t, ptr+hosts+manyTerms(9, "a:x%d.test", "exists:%{p}.a.test +all"), "192.0.2.1", "ann@a.test").Result)
 	assert.Equal(t, spf.Pass, check(t, ptr+hosts+manyTerms(8, "a:x%d.test", "exists:%{p}.a.test +all"), "192.0.2.1", "ann@a.test").Result)
 }
@@ -95,18 +101,32 @@ func TestPitfallVoidLimit(t *testing.T) {
 	v := check(t, `a.test TXT "v=spf1 a:no1.test exists:no2.test ip4:192.0.2.1 -all"`, "192.0.2.1", "ann@a.test")
 	assert.Equal(t, spf.Pass, v.Result, "%s", v)
 	assert.Equal(t, 2, v.Voids)
-	v = check(t, "a.test TXT \"v=spf1 a:no1.test exists:no2.test mx:no3.test ip4:192.0.2.1 -all\"\nno3.test TXT \"NODATA is void too\"", "192.0.2.1", "ann@a.test")
+	v = check(t, `
+a.test TXT "v=spf1 a:no1.test exists:no2.test mx:no3.test ip4:192.0.2.1 -all"
+no3.test TXT "NODATA is void too"
+`, "192.0.2.1", "ann@a.test")
 	assert.Equal(t, spf.PermError, v.Result)
 	assert.ErrorIs(t, v.Err, spf.ErrVoids)
 	// Two voids, then terms that find something.
-	v = check(t, "a.test TXT \"v=spf1 a:no1.test a:no2.test a:yes.test mx:yes.test ip4:192.0.2.1 -all\"\nyes.test A 203.0.113.1\nyes.test MX 1 yes.test", "192.0.2.1", "ann@a.test")
+	v = check(t, `
+a.test TXT "v=spf1 a:no1.test a:no2.test a:yes.test mx:yes.test ip4:192.0.2.1 -all"
+yes.test A 203.0.113.1
+yes.test MX 1 yes.test
+`, "192.0.2.1", "ann@a.test")
 	assert.Equal(t, spf.Pass, v.Result, "%s", v)
 	// Hosts of an mx without an address of the client's family are ordinary.
-	v = check(t, "a.test TXT \"v=spf1 mx -all\"\n"+manyRecords(5, "a.test MX %[1]d m%[1]d.test\nm%[1]d.test A 203.0.113.%[1]d"), "2001:db8::1", "ann@a.test")
+	v = check(t, `
+a.test TXT "v=spf1 mx -all"
+`+manyRecords(5, `
+a.test MX %[1]d m%[1]d.test
+m%[1]d.test A 203.0.113.%[1]d
+`), "2001:db8::1", "ann@a.test")
 	assert.Equal(t, spf.Fail, v.Result, "%s", v)
 	assert.Zero(t, v.Voids)
 	// So are the names of the client.
-	v = check(t, "a.test TXT \"v=spf1 ptr -all\"\n"+manyRecords(5, "1.2.0.192.in-addr.arpa PTR m%d.a.test"), "192.0.2.1", "ann@a.test")
+	v = check(t, `
+a.test TXT "v=spf1 ptr -all"
+`+manyRecords(5, "1.2.0.192.in-addr.arpa PTR m%d.a.test"), "192.0.2.1", "ann@a.test")
 	assert.Equal(t, spf.Fail, v.Result, "%s", v)
 	assert.Zero(t, v.Voids)
 }
@@ -115,7 +135,12 @@ func TestPitfallVoidLimit(t *testing.T) {
 // would be; of the client's names the first ten are taken.
 func TestPitfallMXAndPTRLimits(t *testing.T) {
 	hosts := func(n int) string {
-		return "a.test TXT \"v=spf1 mx -all\"\n" + manyRecords(n, "a.test MX %[1]d m%[1]d.test\nm%[1]d.test A 192.0.2.%[1]d")
+		return `
+a.test TXT "v=spf1 mx -all"
+` + manyRecords(n, `
+a.test MX %[1]d m%[1]d.test
+m%[1]d.test A 192.0.2.%[1]d
+`)
 	}
 	assert.Equal(t, spf.Pass, check(t, hosts(10), "192.0.2.9", "ann@a.test").Result)
 	v := check(t, hosts(11), "192.0.2.0", "ann@a.test")
@@ -123,8 +148,12 @@ func TestPitfallMXAndPTRLimits(t *testing.T) {
 	assert.ErrorIs(t, v.Err, spf.ErrMX)
 
 	names := func(n int) string {
-		return "a.test TXT \"v=spf1 ptr -all\"\n" + manyRecords(n-1, "1.2.0.192.in-addr.arpa PTR m%d.other.test") +
-			"1.2.0.192.in-addr.arpa PTR m.a.test\nm.a.test A 192.0.2.1\n"
+		return `
+a.test TXT "v=spf1 ptr -all"
+` + manyRecords(n-1, "1.2.0.192.in-addr.arpa PTR m%d.other.test") +
+			`1.2.0.192.in-addr.arpa PTR m.a.test
+m.a.test A 192.0.2.1
+`
 	}
 	assert.Equal(t, spf.Pass, check(t, names(10), "192.0.2.1", "ann@a.test").Result)
 	assert.Equal(t, spf.Fail, check(t, names(11), "192.0.2.1", "ann@a.test").Result)
@@ -137,7 +166,9 @@ func TestPitfallAmplification(t *testing.T) {
 	b.WriteString(manyTerms(10, "mx:x%d.test", "-all"))
 	for i := range 10 {
 		for j := range 10 {
-			fmt.Fprintf(&b, "x%d.test MX 1 h%d-%d.test\n", i, i, j)
+			fmt.Fprintf(&b, `
+x%d.test MX 1 h%d-%d.test
+`, i, i, j)
 		}
 	}
 	z := dnstest.New(t, b.String())
@@ -158,7 +189,7 @@ func TestPitfallAmplification(t *testing.T) {
 func TestPitfallTotalTime(t *testing.T) {
 	for _, prefetch := range []int{0, 4} {
 		synctest.Test(t, func(t *testing.T) {
-			z := dnstest.New(t, manyTerms(10, "include:x%d.test", "-all")+manyRecords(10, "x%d.test TXT \"v=spf1 ptr ?all\""))
+			z := dnstest.New(t, manyTerms(10, "include:x%d.test", "-all")+manyRecords(10, `x%d.test TXT "v=spf1 ptr ?all"`))
 			z.Delay = 9 * time.Second
 			c := &spf.Checker{Resolver: z, Prefetch: prefetch, Limits: spf.Limits{Terms: 50}}
 			start := time.Now()
@@ -173,7 +204,10 @@ func TestPitfallTotalTime(t *testing.T) {
 // A ptr that runs out of time must not end in the fail that stands behind it.
 func TestPitfallTimeInPTRIsNoFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		z := dnstest.New(t, "a.test TXT \"v=spf1 ptr -all\"\n1.2.0.192.in-addr.arpa DELAY 1m\n")
+		z := dnstest.New(t, `
+a.test TXT "v=spf1 ptr -all"
+1.2.0.192.in-addr.arpa DELAY 1m
+`)
 		v, _ := checkZone(t, z, "192.0.2.1", "ann@a.test")
 		assert.Equal(t, spf.TempError, v.Result)
 	})
@@ -182,7 +216,9 @@ func TestPitfallTimeInPTRIsNoFail(t *testing.T) {
 // Pitfall: a record that leads to itself ends at the limit, not in a crash.
 func TestPitfallSelfReference(t *testing.T) {
 	for _, text := range []string{"v=spf1 redirect=a.test", "v=spf1 include:a.test -all", "v=spf1 include:b.test -all"} {
-		z := dnstest.New(t, "a.test TXT \""+text+"\"\nb.test TXT \"v=spf1 redirect=a.test\"")
+		z := dnstest.New(t, `a.test TXT "`+text+`"
+b.test TXT "v=spf1 redirect=a.test"
+`)
 		v, _ := checkZone(t, z, "192.0.2.1", "ann@a.test")
 		assert.Equal(t, spf.PermError, v.Result, text)
 		assert.ErrorIs(t, v.Err, spf.ErrTerms)
@@ -197,13 +233,23 @@ func TestPitfallSelfReference(t *testing.T) {
 // Pitfall: selecting the record.
 func TestPitfallSelection(t *testing.T) {
 	run(t, []row{
-		{"two records", "a.test TXT \"v=spf1 +all\"\na.test TXT \"v=spf1 +all\"", "192.0.2.1", "x@a.test", spf.PermError},
-		{"other versions do not count", "a.test TXT \"v=spf1 +all\"\na.test TXT \"v=spf10 -all\"\na.test TXT \"spf2.0/pra\"", "192.0.2.1", "x@a.test", spf.Pass},
+		{"two records", `
+a.test TXT "v=spf1 +all"
+a.test TXT "v=spf1 +all"
+`, "192.0.2.1", "x@a.test", spf.PermError},
+		{"other versions do not count", `
+a.test TXT "v=spf1 +all"
+a.test TXT "v=spf10 -all"
+a.test TXT "spf2.0/pra"
+`, "192.0.2.1", "x@a.test", spf.Pass},
 		{"none", "a.test TXT hello", "192.0.2.1", "x@a.test", spf.None},
 		{"joined without a space", `a.test TXT "v=spf1 ip4:192." "0.2.1 -all"`, "192.0.2.1", "x@a.test", spf.Pass},
 		{"a lost space is not repaired", `a.test TXT "v=spf1 ip4:192.0.2.1" "-all"`, "192.0.2.1", "x@a.test", spf.PermError},
 		{"error after a match", `a.test TXT "v=spf1 +all bogus"`, "192.0.2.1", "x@a.test", spf.PermError},
-		{"behind an alias", "a.test CNAME b.test\nb.test TXT \"v=spf1 +all\"", "192.0.2.1", "x@a.test", spf.Pass},
+		{"behind an alias", `
+a.test CNAME b.test
+b.test TXT "v=spf1 +all"
+`, "192.0.2.1", "x@a.test", spf.Pass},
 		{"no such domain", "", "192.0.2.1", "x@a.test", spf.None},
 	})
 }
@@ -215,46 +261,78 @@ func TestPitfallInclude(t *testing.T) {
 		"none at all": spf.PermError, "v=spf1 bogus": spf.PermError, "v=spf1 redirect=none.test": spf.PermError,
 		"v=spf1 -include:in2.test": spf.SoftFail, "v=spf1 include:in2.test -all": spf.Pass, "v=spf1 -include:in2.test +all": spf.SoftFail,
 	} {
-		v := check(t, "a.test TXT \"v=spf1 include:in.test ~all\"\nin.test TXT \""+inner+"\"\nin2.test TXT \"v=spf1 ip4:192.0.2.1 -all\"", "192.0.2.1", "x@a.test")
+		v := check(t, `
+a.test TXT "v=spf1 include:in.test ~all"
+in.test TXT "`+inner+`"
+in2.test TXT "v=spf1 ip4:192.0.2.1 -all"
+`, "192.0.2.1", "x@a.test")
 		assert.Equal(t, want, v.Result, "%s\n%s", inner, v)
 	}
 	run(t, []row{
-		{"qualifier of the include", "a.test TXT \"v=spf1 -include:in.test +all\"\nin.test TXT \"v=spf1 ~ip4:192.0.2.9 +all\"", "192.0.2.1", "x@a.test", spf.Fail},
-		{"dead include", "a.test TXT \"v=spf1 include:in.test +all\"\nin.test TIMEOUT", "192.0.2.1", "x@a.test", spf.TempError},
-		{"name that cannot be asked", "a.test TXT \"v=spf1 include:%{l}.test +all\"", "192.0.2.1", "x..y@a.test", spf.PermError},
+		{"qualifier of the include", `
+a.test TXT "v=spf1 -include:in.test +all"
+in.test TXT "v=spf1 ~ip4:192.0.2.9 +all"
+`, "192.0.2.1", "x@a.test", spf.Fail},
+		{"dead include", `
+a.test TXT "v=spf1 include:in.test +all"
+in.test TIMEOUT
+`, "192.0.2.1", "x@a.test", spf.TempError},
+		{"name that cannot be asked", `a.test TXT "v=spf1 include:%{l}.test +all"`, "192.0.2.1", "x..y@a.test", spf.PermError},
 	})
 }
 
 // Pitfall: redirect.
 func TestPitfallRedirect(t *testing.T) {
-	r := "\nr.test TXT \"v=spf1 -all\"\n"
+	r := `
+r.test TXT "v=spf1 -all"
+`
 	run(t, []row{
-		{"ignored beside all", "a.test TXT \"v=spf1 redirect=r.test ?all\"" + r, "192.0.2.1", "x@a.test", spf.Neutral},
-		{"after the terms, wherever it stands", "a.test TXT \"v=spf1 redirect=r.test ip4:192.0.2.1\"" + r, "192.0.2.1", "x@a.test", spf.Pass},
-		{"followed", "a.test TXT \"v=spf1 ip4:192.0.2.9 redirect=r.test\"" + r, "192.0.2.1", "x@a.test", spf.Fail},
-		{"to nothing", "a.test TXT \"v=spf1 redirect=none.test\"", "192.0.2.1", "x@a.test", spf.PermError},
-		{"within an include", "a.test TXT \"v=spf1 include:b.test ?all\"\nb.test TXT \"v=spf1 redirect=c.test\"\nc.test TXT \"v=spf1 ip4:192.0.2.1 -all\"", "192.0.2.1", "x@a.test", spf.Pass},
-		{"%{d} is the new domain", "a.test TXT \"v=spf1 redirect=b.test\"\nb.test TXT \"v=spf1 exists:%{d}.x.test -all\"\nb.test.x.test A 127.0.0.1", "192.0.2.1", "x@a.test", spf.Pass},
+		{"ignored beside all", `a.test TXT "v=spf1 redirect=r.test ?all"` + r, "192.0.2.1", "x@a.test", spf.Neutral},
+		{"after the terms, wherever it stands", `a.test TXT "v=spf1 redirect=r.test ip4:192.0.2.1"` + r, "192.0.2.1", "x@a.test", spf.Pass},
+		{"followed", `a.test TXT "v=spf1 ip4:192.0.2.9 redirect=r.test"` + r, "192.0.2.1", "x@a.test", spf.Fail},
+		{"to nothing", `a.test TXT "v=spf1 redirect=none.test"`, "192.0.2.1", "x@a.test", spf.PermError},
+		{"within an include", `
+a.test TXT "v=spf1 include:b.test ?all"
+b.test TXT "v=spf1 redirect=c.test"
+c.test TXT "v=spf1 ip4:192.0.2.1 -all"
+`, "192.0.2.1", "x@a.test", spf.Pass},
+		{"%{d} is the new domain", `
+a.test TXT "v=spf1 redirect=b.test"
+b.test TXT "v=spf1 exists:%{d}.x.test -all"
+b.test.x.test A 127.0.0.1
+`, "192.0.2.1", "x@a.test", spf.Pass},
 	})
 }
 
 // Pitfall: addresses of the two families.
 func TestPitfallFamilies(t *testing.T) {
-	both := "\nh.test A 192.0.2.1\nh.test AAAA 2001:db8::1\n"
+	both := `
+h.test A 192.0.2.1
+h.test AAAA 2001:db8::1
+`
 	run(t, []row{
-		{"//0 is for AAAA alone", "a.test TXT \"v=spf1 a:h4.test//0 -all\"\nh4.test A 192.0.2.1", "2001:db8::9", "x@a.test", spf.Fail},
-		{"//0 matches any AAAA", "a.test TXT \"v=spf1 a:h.test//0 -all\"" + both, "2001:ffff::9", "x@a.test", spf.Pass},
-		{"/0 is not for IPv6", "a.test TXT \"v=spf1 a:h.test/0 -all\"" + both, "2001:db8::9", "x@a.test", spf.Fail},
-		{"dual", "a.test TXT \"v=spf1 a:h.test/24//64 -all\"" + both, "192.0.2.200", "x@a.test", spf.Pass},
-		{"dual, IPv6", "a.test TXT \"v=spf1 a:h.test/24//64 -all\"" + both, "2001:db8::ffff", "x@a.test", spf.Pass},
-		{"mapped client is IPv4", "a.test TXT \"v=spf1 ip4:192.0.2.1 -all\"", "::ffff:192.0.2.1", "x@a.test", spf.Pass},
-		{"mapped record is not", "a.test TXT \"v=spf1 ip6:::ffff:0:0/96 -all\"", "192.0.2.1", "x@a.test", spf.Fail},
-		{"nor for a mapped client", "a.test TXT \"v=spf1 ip6:::ffff:192.0.2.1 -all\"", "::ffff:192.0.2.1", "x@a.test", spf.Fail},
-		{"exists asks for A", "a.test TXT \"v=spf1 exists:h.test -all\"\nh.test A 127.0.0.2", "2001:db8::1", "x@a.test", spf.Pass},
-		{"exists is blind for AAAA", "a.test TXT \"v=spf1 exists:h.test -all\"\nh.test AAAA ::1", "2001:db8::1", "x@a.test", spf.Fail},
-		{"ip4:0.0.0.0/0", "a.test TXT \"v=spf1 ip4:0.0.0.0/0 -all\"", "192.0.2.1", "x@a.test", spf.Pass},
-		{"ip4 of all is not for IPv6", "a.test TXT \"v=spf1 ip4:0.0.0.0/0 -all\"", "2001:db8::1", "x@a.test", spf.Fail},
-		{"no address", "a.test TXT \"v=spf1 +all\"", "::", "x@a.test", spf.Pass},
+		{"//0 is for AAAA alone", `
+a.test TXT "v=spf1 a:h4.test//0 -all"
+h4.test A 192.0.2.1
+`, "2001:db8::9", "x@a.test", spf.Fail},
+		{"//0 matches any AAAA", `a.test TXT "v=spf1 a:h.test//0 -all"` + both, "2001:ffff::9", "x@a.test", spf.Pass},
+		{"/0 is not for IPv6", `a.test TXT "v=spf1 a:h.test/0 -all"` + both, "2001:db8::9", "x@a.test", spf.Fail},
+		{"dual", `a.test TXT "v=spf1 a:h.test/24//64 -all"` + both, "192.0.2.200", "x@a.test", spf.Pass},
+		{"dual, IPv6", `a.test TXT "v=spf1 a:h.test/24//64 -all"` + both, "2001:db8::ffff", "x@a.test", spf.Pass},
+		{"mapped client is IPv4", `a.test TXT "v=spf1 ip4:192.0.2.1 -all"`, "::ffff:192.0.2.1", "x@a.test", spf.Pass},
+		{"mapped record is not", `a.test TXT "v=spf1 ip6:::ffff:0:0/96 -all"`, "192.0.2.1", "x@a.test", spf.Fail},
+		{"nor for a mapped client", `a.test TXT "v=spf1 ip6:::ffff:192.0.2.1 -all"`, "::ffff:192.0.2.1", "x@a.test", spf.Fail},
+		{"exists asks for A", `
+a.test TXT "v=spf1 exists:h.test -all"
+h.test A 127.0.0.2
+`, "2001:db8::1", "x@a.test", spf.Pass},
+		{"exists is blind for AAAA", `
+a.test TXT "v=spf1 exists:h.test -all"
+h.test AAAA ::1
+`, "2001:db8::1", "x@a.test", spf.Fail},
+		{"ip4:0.0.0.0/0", `a.test TXT "v=spf1 ip4:0.0.0.0/0 -all"`, "192.0.2.1", "x@a.test", spf.Pass},
+		{"ip4 of all is not for IPv6", `a.test TXT "v=spf1 ip4:0.0.0.0/0 -all"`, "2001:db8::1", "x@a.test", spf.Fail},
+		{"no address", `a.test TXT "v=spf1 +all"`, "::", "x@a.test", spf.Pass},
 	})
 	v := (&spf.Checker{Resolver: new(dnstest.Zone)}).CheckHost(t.Context(), netip.Addr{}, "a.test", "x@a.test", "h.test")
 	assert.Equal(t, spf.None, v.Result)
@@ -262,15 +340,31 @@ func TestPitfallFamilies(t *testing.T) {
 
 // Pitfall: ptr needs a name that leads back, and ends at a label.
 func TestPitfallPTR(t *testing.T) {
-	rec := "a.test TXT \"v=spf1 ptr -all\"\n"
+	rec := `
+a.test TXT "v=spf1 ptr -all"
+`
 	run(t, []row{
-		{"validated", rec + "1.2.0.192.in-addr.arpa PTR m.A.test\nm.a.test A 192.0.2.1", "192.0.2.1", "x@a.test", spf.Pass},
-		{"the domain itself", rec + "1.2.0.192.in-addr.arpa PTR a.test\na.test A 192.0.2.1", "192.0.2.1", "x@a.test", spf.Pass},
-		{"not validated", rec + "1.2.0.192.in-addr.arpa PTR m.a.test\nm.a.test A 192.0.2.9", "192.0.2.1", "x@a.test", spf.Fail},
-		{"not a label", rec + "1.2.0.192.in-addr.arpa PTR nota.test\nnota.test A 192.0.2.1", "192.0.2.1", "x@a.test", spf.Fail},
+		{"validated", rec + `1.2.0.192.in-addr.arpa PTR m.A.test
+m.a.test A 192.0.2.1
+`, "192.0.2.1", "x@a.test", spf.Pass},
+		{"the domain itself", rec + `1.2.0.192.in-addr.arpa PTR a.test
+a.test A 192.0.2.1
+`, "192.0.2.1", "x@a.test", spf.Pass},
+		{"not validated", rec + `1.2.0.192.in-addr.arpa PTR m.a.test
+m.a.test A 192.0.2.9
+`, "192.0.2.1", "x@a.test", spf.Fail},
+		{"not a label", rec + `1.2.0.192.in-addr.arpa PTR nota.test
+nota.test A 192.0.2.1
+`, "192.0.2.1", "x@a.test", spf.Fail},
 		{"PTR fails: no match", rec + "1.2.0.192.in-addr.arpa SERVFAIL", "192.0.2.1", "x@a.test", spf.Fail},
-		{"address fails: next name", rec + "1.2.0.192.in-addr.arpa PTR m1.a.test\n1.2.0.192.in-addr.arpa PTR m2.a.test\nm1.a.test TIMEOUT\nm2.a.test A 192.0.2.1", "192.0.2.1", "x@a.test", spf.Pass},
-		{"IPv6", rec + dns.Reverse(netip.MustParseAddr("2001:db8::1")) + " PTR m.a.test\nm.a.test AAAA 2001:db8::1", "2001:db8::1", "x@a.test", spf.Pass},
+		{"address fails: next name", rec + `1.2.0.192.in-addr.arpa PTR m1.a.test
+1.2.0.192.in-addr.arpa PTR m2.a.test
+m1.a.test TIMEOUT
+m2.a.test A 192.0.2.1
+`, "192.0.2.1", "x@a.test", spf.Pass},
+		{"IPv6", rec + dns.Reverse(netip.MustParseAddr("2001:db8::1")) + ` PTR m.a.test
+m.a.test AAAA 2001:db8::1
+`, "2001:db8::1", "x@a.test", spf.Pass},
 	})
 }
 
@@ -279,12 +373,25 @@ func TestPitfallTempErrors(t *testing.T) {
 	for _, fault := range []string{"SERVFAIL", "REFUSED", "FORMERR", "NOTIMP", "TIMEOUT", "LAME"} {
 		for _, zone := range []string{
 			"a.test " + fault,
-			"a.test TXT \"v=spf1 a:h.test -all\"\nh.test " + fault,
-			"a.test TXT \"v=spf1 mx:h.test -all\"\nh.test " + fault,
-			"a.test TXT \"v=spf1 mx:h.test -all\"\nh.test MX 1 m.test\nm.test " + fault,
-			"a.test TXT \"v=spf1 exists:h.test -all\"\nh.test " + fault,
-			"a.test TXT \"v=spf1 include:h.test -all\"\nh.test " + fault,
-			"a.test TXT \"v=spf1 redirect=h.test\"\nh.test " + fault,
+			`
+a.test TXT "v=spf1 a:h.test -all"
+h.test ` + fault,
+			`
+a.test TXT "v=spf1 mx:h.test -all"
+h.test ` + fault,
+			`
+a.test TXT "v=spf1 mx:h.test -all"
+h.test MX 1 m.test
+m.test ` + fault,
+			`
+a.test TXT "v=spf1 exists:h.test -all"
+h.test ` + fault,
+			`
+a.test TXT "v=spf1 include:h.test -all"
+h.test ` + fault,
+			`
+a.test TXT "v=spf1 redirect=h.test"
+h.test ` + fault,
 		} {
 			v := check(t, zone, "192.0.2.1", "x@a.test")
 			assert.Equal(t, spf.TempError, v.Result, zone)
@@ -294,7 +401,7 @@ func TestPitfallTempErrors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	c := &spf.Checker{Resolver: dnstest.New(t, "a.test TXT \"v=spf1 -all\"")}
+	c := &spf.Checker{Resolver: dnstest.New(t, `a.test TXT "v=spf1 -all"`)}
 	v := c.CheckHost(ctx, netip.MustParseAddr("192.0.2.1"), "a.test", "x@a.test", "h.test")
 	assert.Equal(t, spf.TempError, v.Result)
 	assert.ErrorIs(t, v.Err, context.Canceled)
@@ -304,14 +411,28 @@ func TestPitfallTempErrors(t *testing.T) {
 // matches before the failure still matches.
 func TestMatchBeforeAFailure(t *testing.T) {
 	run(t, []row{
-		{"mx", "a.test TXT \"v=spf1 mx -all\"\na.test MX 1 m1.test\na.test MX 2 m2.test\nm1.test A 192.0.2.1\nm2.test TIMEOUT", "192.0.2.1", "x@a.test", spf.Pass},
-		{"terms", "a.test TXT \"v=spf1 ip4:192.0.2.1 a:dead.test -all\"\ndead.test TIMEOUT", "192.0.2.1", "x@a.test", spf.Pass},
+		{"mx", `
+a.test TXT "v=spf1 mx -all"
+a.test MX 1 m1.test
+a.test MX 2 m2.test
+m1.test A 192.0.2.1
+m2.test TIMEOUT
+`, "192.0.2.1", "x@a.test", spf.Pass},
+		{"terms", `
+a.test TXT "v=spf1 ip4:192.0.2.1 a:dead.test -all"
+dead.test TIMEOUT
+`, "192.0.2.1", "x@a.test", spf.Pass},
 	})
 }
 
 // Pitfall: the sender is divided at the last "@".
 func TestPitfallSenders(t *testing.T) {
-	zone := "a.test TXT \"v=spf1 exists:%{l}.l.test -all\"\n*.l.test TXT x\npostmaster.l.test A 127.0.0.1\nann+x=y.l.test A 127.0.0.1\n"
+	zone := `
+a.test TXT "v=spf1 exists:%{l}.l.test -all"
+*.l.test TXT x
+postmaster.l.test A 127.0.0.1
+ann+x=y.l.test A 127.0.0.1
+`
 	z := dnstest.New(t, zone)
 	z.Add(dns.RR{Name: `"a@b".l.test`, Type: dns.A, Addr: netip.MustParseAddr("127.0.0.1")})
 	for sender, want := range map[string]spf.Result{
@@ -326,7 +447,10 @@ func TestPitfallSenders(t *testing.T) {
 
 // Pitfall: both identities are checked and told apart.
 func TestPitfallTwoIdentities(t *testing.T) {
-	z := dnstest.New(t, "helo.test TXT \"v=spf1 -all\"\na.test TXT \"v=spf1 +all\"")
+	z := dnstest.New(t, `
+helo.test TXT "v=spf1 -all"
+a.test TXT "v=spf1 +all"
+`)
 	c := &spf.Checker{Resolver: z}
 	req := spf.Request{IP: netip.MustParseAddr("192.0.2.1"), Hello: "helo.test", MailFrom: "ann@a.test"}
 	rep := c.Check(t.Context(), req)
@@ -343,7 +467,9 @@ func TestPitfallTwoIdentities(t *testing.T) {
 
 // Pitfall: internationalized addresses, RFC 8616 §4.
 func TestPitfallEAI(t *testing.T) {
-	a := "xn--bcher-kva.test TXT \"v=spf1 exists:%{l}.l.test include:%{s}.s.test exists:%{o}.o.test redirect=%{l}.r.test\"\n"
+	a := `
+xn--bcher-kva.test TXT "v=spf1 exists:%{l}.l.test include:%{s}.s.test exists:%{o}.o.test redirect=%{l}.r.test"
+`
 	assert.Equal(t, spf.Pass, check(t, a+"xn--bcher-kva.test.o.test A 127.0.0.1", "192.0.2.1", "jörg@bücher.test").Result)
 	v := check(t, a+"xn--bcher-kva.test.o.test TXT x", "192.0.2.1", "jörg@BÜCHER.test")
 	assert.Equal(t, spf.Neutral, v.Result, "%s", v)
@@ -378,13 +504,19 @@ pass for mailfrom of a.test from 192.0.2.1; lookups: 2 terms, 0 void, 3 queries`
 }
 
 func TestRedirectNamesTheRecord(t *testing.T) {
-	v := check(t, "a.test 60 TXT \"v=spf1 redirect=b.test\"\nb.test TXT \"v=spf1 -all\"", "192.0.2.1", "ann@a.test")
+	v := check(t, `
+a.test 60 TXT "v=spf1 redirect=b.test"
+b.test TXT "v=spf1 -all"
+`, "192.0.2.1", "ann@a.test")
 	assert.Equal(t, []string{"-all", "b.test", "a.test"}, []string{v.Term, v.Record, v.Domain})
 	assert.Equal(t, time.Minute, v.TTL)
 }
 
 func TestAuthentic(t *testing.T) {
-	z := dnstest.New(t, "a.test TXT \"v=spf1 a -all\"\na.test A 192.0.2.1")
+	z := dnstest.New(t, `
+a.test TXT "v=spf1 a -all"
+a.test A 192.0.2.1
+`)
 	z.Authentic = true
 	v, _ := checkZone(t, z, "192.0.2.1", "ann@a.test")
 	assert.True(t, v.Authentic)
@@ -397,7 +529,10 @@ func TestAuthentic(t *testing.T) {
 }
 
 func TestLimitsAreFields(t *testing.T) {
-	z := dnstest.New(t, "a.test TXT \"v=spf1 a a:no.test -all\"\na.test A 192.0.2.1")
+	z := dnstest.New(t, `
+a.test TXT "v=spf1 a a:no.test -all"
+a.test A 192.0.2.1
+`)
 	for limits, want := range map[spf.Limits]spf.Result{
 		{}: spf.Pass, {Terms: -1}: spf.PermError, {Terms: 1}: spf.Pass, {Queries: 1}: spf.PermError, {Queries: -1}: spf.PermError, {Voids: -1}: spf.Pass,
 	} {

@@ -28,7 +28,7 @@ func randomZone(r *rand.Rand) string {
 	}
 	var b strings.Builder
 	for i := range 8 {
-		fmt.Fprintf(&b, "d%d.test TXT \"v=spf1", i)
+		fmt.Fprintf(&b, `d%d.test TXT "v=spf1`, i)
 		for range r.IntN(5) {
 			term := pick("a", "mx", "ptr", "ip4:192.0.2.9", "ip4:203.0.113.0/24", "ip6:2001:db8::/64", "a:"+spec(), "mx:"+spec(), "a:"+spec()+"/24", "mx:"+spec()+"//64",
 				"include:"+spec(), "include:"+spec(), "include:"+spec(), "exists:"+spec(), "ptr:"+name())
@@ -36,19 +36,27 @@ func randomZone(r *rand.Rand) string {
 		}
 		b.WriteString(" " + pick("-all", "~all", "?all", "", "redirect="+spec(), "redirect="+name(), "-all exp="+name(), "foo=bar", "bogus") + "\"\n")
 		for range r.IntN(3) {
-			fmt.Fprintf(&b, "d%d.test A %s\n", i, pick("192.0.2.1", "192.0.2.2", "203.0.113.5"))
+			fmt.Fprintf(&b, `
+d%d.test A %s
+`, i, pick("192.0.2.1", "192.0.2.2", "203.0.113.5"))
 		}
 		if r.IntN(2) == 0 {
-			fmt.Fprintf(&b, "d%d.test AAAA 2001:db8::%d\n", i, r.IntN(3))
+			fmt.Fprintf(&b, `
+d%d.test AAAA 2001:db8::%d
+`, i, r.IntN(3))
 		}
 		for range r.IntN(4) {
-			fmt.Fprintf(&b, "d%d.test MX %d %s\n", i, r.IntN(3), name())
+			fmt.Fprintf(&b, `
+d%d.test MX %d %s
+`, i, r.IntN(3), name())
 		}
 		if r.IntN(12) == 0 {
 			fmt.Fprintf(&b, "d%d.test %s %s\n", i, pick("SERVFAIL", "TIMEOUT", "REFUSED"), pick("", "A", "MX", "TXT"))
 		}
 	}
-	fmt.Fprintf(&b, "1.2.0.192.in-addr.arpa PTR %s\n", name())
+	fmt.Fprintf(&b, `
+1.2.0.192.in-addr.arpa PTR %s
+`, name())
 	return b.String()
 }
 
@@ -96,7 +104,7 @@ m.test A 192.0.2.1
 `
 
 func includes() string {
-	return eightIncludes + manyRecords(9, "i%[1]d.test TXT \"v=spf1 ip4:203.0.113.%[1]d ?all\"")
+	return eightIncludes + manyRecords(9, `i%[1]d.test TXT "v=spf1 ip4:203.0.113.%[1]d ?all"`)
 }
 
 // With 20 ms for each answer, what takes 12 turns serially takes 3: the record,
@@ -123,13 +131,15 @@ func TestPrefetchSavesTime(t *testing.T) {
 func TestPrefetchIsBounded(t *testing.T) {
 	var b strings.Builder
 	for i := range 300 {
-		fmt.Fprintf(&b, "d%d.test TXT \"v=spf1", i)
+		fmt.Fprintf(&b, `d%d.test TXT "v=spf1`, i)
 		for j := range 40 {
 			fmt.Fprintf(&b, " include:d%d.test mx:d%d.test", (i*41+j+1)%300, (i*41+j+1)%300)
 		}
 		b.WriteString(" -all\"\n")
 		for j := range 10 {
-			fmt.Fprintf(&b, "d%d.test MX 1 m%d-%d.test\n", i, i, j)
+			fmt.Fprintf(&b, `
+d%d.test MX 1 m%d-%d.test
+`, i, i, j)
 		}
 	}
 	z := dnstest.New(t, b.String())
@@ -143,7 +153,11 @@ func TestPrefetchIsBounded(t *testing.T) {
 // When the check is over, so are the queries begun for it.
 func TestPrefetchEndsWithTheCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // fails if a goroutine stays behind
-		z := dnstest.New(t, "a.test TXT \"v=spf1 ip4:192.0.2.1 include:slow.test a:slow2.test -all\"\nslow.test DELAY 1h\nslow2.test DELAY 1h\n")
+		z := dnstest.New(t, `
+a.test TXT "v=spf1 ip4:192.0.2.1 include:slow.test a:slow2.test -all"
+slow.test DELAY 1h
+slow2.test DELAY 1h
+`)
 		c := &spf.Checker{Resolver: z, Prefetch: 2}
 		start := time.Now()
 		v := c.CheckHost(t.Context(), netip.MustParseAddr("192.0.2.1"), "a.test", "x@a.test", "h.test")
@@ -153,7 +167,13 @@ func TestPrefetchEndsWithTheCheck(t *testing.T) {
 }
 
 func TestRecordCache(t *testing.T) {
-	z := dnstest.New(t, "a.test 600 TXT \"v=spf1 include:b.test -all\"\nb.test 60 TXT \"v=spf1 ip4:192.0.2.1 -all\"\nbad.test 600 TXT \"v=spf1 bogus\"\ndead.test SERVFAIL\nlong.test 90000 TXT \"v=spf1 -all\"\n")
+	z := dnstest.New(t, `
+a.test 600 TXT "v=spf1 include:b.test -all"
+b.test 60 TXT "v=spf1 ip4:192.0.2.1 -all"
+bad.test 600 TXT "v=spf1 bogus"
+dead.test SERVFAIL
+long.test 90000 TXT "v=spf1 -all"
+`)
 	now := clock()
 	k := &spf.RecordCache{Max: 3}
 	c := &spf.Checker{Resolver: z, Records: k, Now: func() time.Time { return now }}
@@ -207,7 +227,9 @@ func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	z := dnstest.New(t, includes()+"p.test TXT \"v=spf1 ip4:192.0.2.0/24 -all\"\ne.test TXT \"v=spf1 exists:%{ir}.%{l1r+-}._spf.%{d2} -all\"\n")
+	z := dnstest.New(t, includes()+`p.test TXT "v=spf1 ip4:192.0.2.0/24 -all"
+e.test TXT "v=spf1 exists:%{ir}.%{l1r+-}._spf.%{d2} -all"
+`)
 	answers := map[string]dns.Answer{}
 	r := dns.ResolverFunc(func(ctx context.Context, name string, typ dns.Type) (dns.Answer, error) {
 		if a, ok := answers[name]; ok && typ == dns.TXT {

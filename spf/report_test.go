@@ -82,7 +82,10 @@ func TestPitfallExplanations(t *testing.T) {
 		{"plain", "v=spf1 -all exp=w.test", `w.test TXT "No. Really, %{s} (%{c}, %{r}, %{t})"`, "No. Really, x@a.test (192.0.2.1, mx.receiver.test, 1700000000)"},
 		{"joined", "v=spf1 -all exp=w.test", `w.test TXT "one" "two"`, "onetwo"},
 		{"macro in the name", "v=spf1 -all exp=%{d}.w.test", `a.test.w.test TXT ok`, "ok"},
-		{"two records", "v=spf1 -all exp=w.test", "w.test TXT one\nw.test TXT two", ""},
+		{"two records", "v=spf1 -all exp=w.test", `
+w.test TXT one
+w.test TXT two
+`, ""},
 		{"none", "v=spf1 -all exp=w.test", "", ""},
 		{"dead", "v=spf1 -all exp=w.test", "w.test SERVFAIL", ""},
 		{"not ASCII", "v=spf1 -all exp=w.test", `w.test TXT "caf\195\169"`, ""},
@@ -90,17 +93,27 @@ func TestPitfallExplanations(t *testing.T) {
 		{"bad macro", "v=spf1 -all exp=w.test", `w.test TXT "100%"`, ""},
 		{"void is not counted", "v=spf1 a:n1.test a:n2.test -all exp=w.test", "", ""},
 		{"only on fail", "v=spf1 ~all exp=w.test", "w.test TXT why", ""},
-		{"of the redirect's target", "v=spf1 redirect=b.test exp=w.test", "w.test TXT wrong\nb.test TXT \"v=spf1 -all exp=w2.test\"\nw2.test TXT right", "right"},
-		{"not of an include", "v=spf1 include:b.test -all", "w.test TXT wrong\nb.test TXT \"v=spf1 -all exp=w.test\"", ""},
+		{"of the redirect's target", "v=spf1 redirect=b.test exp=w.test", `
+w.test TXT wrong
+b.test TXT "v=spf1 -all exp=w2.test"
+w2.test TXT right
+`, "right"},
+		{"not of an include", "v=spf1 include:b.test -all", `
+w.test TXT wrong
+b.test TXT "v=spf1 -all exp=w.test"
+`, ""},
 		{"long", "v=spf1 -all exp=w.test", `w.test TXT "` + strings.Repeat("x", 900) + `"`, strings.Repeat("x", 400)},
 		{"no validated name", "v=spf1 -all exp=w.test", `w.test TXT "%{p}"`, "unknown"},
 	} {
-		v := check(t, "a.test TXT \""+c.record+"\"\n"+c.why, "192.0.2.1", "x@a.test")
+		v := check(t, `a.test TXT "`+c.record+"\"\n"+c.why, "192.0.2.1", "x@a.test")
 		assert.Equal(t, c.want, v.Explanation, c.name)
 		assert.NotEqual(t, spf.PermError, v.Result, c.name)
 	}
 	// What comes in by a macro is checked too.
-	z := dnstest.New(t, "a.test TXT \"v=spf1 -all exp=w.test\"\nw.test TXT \"you said %{h}\"")
+	z := dnstest.New(t, `
+a.test TXT "v=spf1 -all exp=w.test"
+w.test TXT "you said %{h}"
+`)
 	c := &spf.Checker{Resolver: z}
 	v := c.CheckHost(t.Context(), netip.MustParseAddr("192.0.2.1"), "a.test", "x@a.test", "evil\r\n250 ok")
 	assert.Empty(t, v.Explanation)

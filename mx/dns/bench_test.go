@@ -8,7 +8,7 @@ import (
 )
 
 func BenchmarkClient(b *testing.B) {
-	z := dnstest.New(b, "a.test A 192.0.2.1\n")
+	z := dnstest.New(b, `a.test A 192.0.2.1`)
 	c := &dns.Client{Servers: []string{z.Start(b)}}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -19,7 +19,7 @@ func BenchmarkClient(b *testing.B) {
 }
 
 func BenchmarkCacheHit(b *testing.B) {
-	c := &dns.Cache{Next: dnstest.New(b, "a.test A 192.0.2.1\n")}
+	c := &dns.Cache{Next: dnstest.New(b, `a.test A 192.0.2.1`)}
 	ctx := b.Context()
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {

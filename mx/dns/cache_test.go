@@ -19,7 +19,10 @@ import (
 )
 
 func TestCacheKeepsForTheTTL(t *testing.T) {
-	z := dnstest.New(t, "t.test 900 SOA n h 1 2 3 4 60\na.t.test 300 A 192.0.2.1\n")
+	z := dnstest.New(t, `
+t.test 900 SOA n h 1 2 3 4 60
+a.t.test 300 A 192.0.2.1
+`)
 	now := time.Unix(1e9, 0)
 	c := &dns.Cache{Next: z, Now: func() time.Time { return now }}
 	assert.Equal(t, 300*time.Second, lookup(t, c, "a.t.test", dns.A).TTL)
@@ -41,7 +44,11 @@ func TestCacheKeepsForTheTTL(t *testing.T) {
 }
 
 func TestCacheCapsTTL(t *testing.T) {
-	z := dnstest.New(t, "t.test 604800 SOA n h 1 2 3 4 604800\na.t.test 604800 A 192.0.2.1\nz.t.test 0 A 192.0.2.1\n")
+	z := dnstest.New(t, `
+t.test 604800 SOA n h 1 2 3 4 604800
+a.t.test 604800 A 192.0.2.1
+z.t.test 0 A 192.0.2.1
+`)
 	now := time.Unix(1e9, 0)
 	c := &dns.Cache{Next: z, Now: func() time.Time { return now }}
 	lookup(t, c, "a.t.test", dns.A)
@@ -54,7 +61,7 @@ func TestCacheCapsTTL(t *testing.T) {
 }
 
 func TestCacheKeepsNoErrors(t *testing.T) {
-	z := dnstest.New(t, "a.test SERVFAIL\n")
+	z := dnstest.New(t, `a.test SERVFAIL`)
 	c := &dns.Cache{Next: z}
 	for range 3 {
 		_, err := c.Lookup(t.Context(), "a.test", dns.A)
@@ -64,7 +71,9 @@ func TestCacheKeepsNoErrors(t *testing.T) {
 }
 
 func TestCacheIsBounded(t *testing.T) {
-	z := dnstest.New(t, "*.test A 192.0.2.1\nbig.test TXT \""+strings.Repeat("x", 9000)+"\"\n")
+	z := dnstest.New(t, `
+*.test A 192.0.2.1
+big.test TXT "`+strings.Repeat("x", 9000)+"\"\n")
 	c := &dns.Cache{Next: z, Max: 3}
 	for i := range 10 {
 		lookup(t, c, "keep.test", dns.A)
@@ -84,7 +93,10 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestCacheAsksOnceForMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		z := dnstest.New(t, "a.test DELAY 1s\na.test A 192.0.2.1\n")
+		z := dnstest.New(t, `
+a.test DELAY 1s
+a.test A 192.0.2.1
+`)
 		c := &dns.Cache{Next: z}
 		var wg sync.WaitGroup
 		for range 50 {
@@ -137,14 +149,14 @@ func TestCacheHitAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	c := &dns.Cache{Next: dnstest.New(t, "a.test A 192.0.2.1\n")}
+	c := &dns.Cache{Next: dnstest.New(t, `a.test A 192.0.2.1`)}
 	lookup(t, c, "a.test", dns.A)
 	ctx := t.Context()
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = c.Lookup(ctx, "a.test", dns.A) }))
 }
 
 func TestBudget(t *testing.T) {
-	z := dnstest.New(t, "a.test A 192.0.2.1\n")
+	z := dnstest.New(t, `a.test A 192.0.2.1`)
 	r := dns.Budget(z, 2)
 	lookup(t, r, "a.test", dns.A)
 	lookup(t, r, "b.test", dns.A)

@@ -129,9 +129,11 @@ func TestClientIDsAreRandomAndInjectable(t *testing.T) {
 func TestClientAsksOverTCPWhenTruncated(t *testing.T) {
 	var b strings.Builder
 	for range 59 {
-		b.WriteString("big.test TXT \"" + strings.Repeat("y", 60) + "\"\n")
+		b.WriteString(`big.test TXT "` + strings.Repeat("y", 60) + "\"\n")
 	}
-	c, z := serve(t, b.String()+"small.test TRUNCATE\nsmall.test A 192.0.2.1\n")
+	c, z := serve(t, b.String()+`small.test TRUNCATE
+small.test A 192.0.2.1
+`)
 	assert.Len(t, lookup(t, c, "big.test", dns.TXT).RRs, 59)
 	assert.Equal(t, []string{"192.0.2.1"}, data(lookup(t, c, "small.test", dns.A)))
 	var networks []string
@@ -299,7 +301,7 @@ func TestClientNames(t *testing.T) {
 }
 
 func TestClientResolvConf(t *testing.T) {
-	z := dnstest.New(t, "a.test A 192.0.2.1\n")
+	z := dnstest.New(t, `a.test A 192.0.2.1`)
 	z.Authentic = true
 	addr := z.Start(t)
 	file := filepath.Join(t.TempDir(), "resolv.conf")

@@ -45,7 +45,10 @@ func ExampleClient() {
 	// Here a loopback server answers; without Servers it is that of resolv.conf.
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	addr, _, err := zone("www.example.org 300 CNAME web.example.org\nweb.example.org 60 A 192.0.2.80\n").Serve(ctx)
+	addr, _, err := zone(`
+www.example.org 300 CNAME web.example.org
+web.example.org 60 A 192.0.2.80
+`).Serve(ctx)
 	if err != nil {
 		panic(err)
 	}
@@ -57,7 +60,7 @@ func ExampleClient() {
 }
 
 func ExampleCache() {
-	z := zone("example.org A 192.0.2.1\n")
+	z := zone(`example.org A 192.0.2.1`)
 	cache := &dns.Cache{Next: z}
 	for range 3 {
 		_, _ = cache.Lookup(context.Background(), "example.org", dns.A)
@@ -67,7 +70,7 @@ func ExampleCache() {
 }
 
 func ExampleBudget() {
-	forOneMail := dns.Budget(zone("*.example A 192.0.2.1\n"), 2)
+	forOneMail := dns.Budget(zone(`*.example A 192.0.2.1`), 2)
 	for i := range 3 {
 		_, err := forOneMail.Lookup(context.Background(), fmt.Sprintf("host%d.example", i), dns.A)
 		fmt.Println(errors.Is(err, dns.ErrBudget))
@@ -86,7 +89,7 @@ func ExampleNetResolver() {
 }
 
 func ExampleReverse() {
-	a, _ := zone("1.2.0.192.in-addr.arpa PTR mail.example.org\n").Lookup(context.Background(), "1.2.0.192.in-addr.arpa", dns.PTR)
+	a, _ := zone(`1.2.0.192.in-addr.arpa PTR mail.example.org`).Lookup(context.Background(), "1.2.0.192.in-addr.arpa", dns.PTR)
 	fmt.Println(a.RRs[0].Data)
 	// Output: mail.example.org
 }

@@ -50,7 +50,7 @@ func TestCancellationIsImmediate(t *testing.T) {
 
 // A context that is done before sends nothing.
 func TestCancelledBefore(t *testing.T) {
-	c, z := serve(t, "a.test A 192.0.2.1\n")
+	c, z := serve(t, `a.test A 192.0.2.1`)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := c.Lookup(ctx, "a.test", dns.A)
@@ -60,7 +60,7 @@ func TestCancelledBefore(t *testing.T) {
 
 // RFC 5452 §9.2: each query leaves from a port of its own.
 func TestEachQueryHasItsOwnPort(t *testing.T) {
-	z := dnstest.New(t, "a.test A 192.0.2.1\n")
+	z := dnstest.New(t, `a.test A 192.0.2.1`)
 	addr := z.Start(t)
 	var mu sync.Mutex
 	ports := map[string]bool{}

@@ -59,7 +59,10 @@ w.test    CNAME a.test
 
 // The losses are errors, never false negatives.
 func TestNetResolverLosses(t *testing.T) {
-	r, z := netResolver(t, "servfail.test SERVFAIL\nrefused.test REFUSED\n")
+	r, z := netResolver(t, `
+servfail.test SERVFAIL
+refused.test REFUSED
+`)
 	for _, n := range []string{"a+b=c.test", "foo@bar.test", "12345", "-a.test", "a-.test", "a.test-", "x%.test", "\xc3\xbc.test"} {
 		_, err := r.Lookup(t.Context(), n, dns.A)
 		assert.ErrorIs(t, err, dns.ErrUnsupported, n)
@@ -82,7 +85,7 @@ func TestNetResolverLosses(t *testing.T) {
 }
 
 func TestNetResolverCancellation(t *testing.T) {
-	r, _ := netResolver(t, "slow.test TIMEOUT\n")
+	r, _ := netResolver(t, `slow.test TIMEOUT`)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
 	start := time.Now()

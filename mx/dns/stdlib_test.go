@@ -56,7 +56,7 @@ func TestNeed01AnyNameIsAsked(t *testing.T) {
 }
 
 func TestNeed02NXDomainIsNotNoData(t *testing.T) {
-	c, _ := serve(t, "a.test A 192.0.2.1\n")
+	c, _ := serve(t, `a.test A 192.0.2.1`)
 	a := lookup(t, c, "a.test", dns.TXT)
 	assert.Equal(t, dns.NoError, a.RCode)
 	assert.Empty(t, a.RRs)
@@ -82,14 +82,14 @@ func TestNeed03FailureIsTemporaryAndTheNextServerIsAsked(t *testing.T) {
 		assert.Equal(t, "451 4.4.3", strings.Join([]string{"451", enhanced}, " "))
 		assert.Equal(t, 451, code)
 
-		good := dnstest.New(t, "a.test A 192.0.2.1\n").Start(t)
+		good := dnstest.New(t, `a.test A 192.0.2.1`).Start(t)
 		c = &dns.Client{Servers: []string{bad, good}, Timeout: time.Second, Attempts: 1}
 		assert.Equal(t, []string{"192.0.2.1"}, data(lookup(t, c, "a.test", dns.A)), fault)
 	}
 }
 
 func TestNeed04CancellationReturnsAtOnce(t *testing.T) {
-	c, _ := serve(t, "a.test TIMEOUT\n")
+	c, _ := serve(t, `a.test TIMEOUT`)
 	c.Timeout = time.Minute
 	for _, typ := range []dns.Type{dns.A, dns.TXT, dns.MX, dns.PTR} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -151,14 +151,17 @@ both.test A 192.0.2.1
 }
 
 func TestNeed08NoSearchList(t *testing.T) {
-	c, z := serve(t, "host.search.test A 192.0.2.1\n")
+	c, z := serve(t, `host.search.test A 192.0.2.1`)
 	a := lookup(t, c, "host", dns.A)
 	assert.Equal(t, dns.NXDomain, a.RCode)
 	assert.Equal(t, []dnstest.Query{{Name: "host", Type: dns.A, Network: "udp"}}, z.Queries())
 }
 
 func TestNeed09NoAliasIsNoAnswer(t *testing.T) {
-	c, _ := serve(t, "a.test A 192.0.2.1\nb.test CNAME a.test\n")
+	c, _ := serve(t, `
+a.test A 192.0.2.1
+b.test CNAME a.test
+`)
 	assert.Empty(t, lookup(t, c, "a.test", dns.CNAME).RRs)
 	assert.Equal(t, []string{"a.test"}, data(lookup(t, c, "b.test", dns.CNAME)))
 }
@@ -178,8 +181,14 @@ l.test TXT "`+long+`"
 // The foreign owner of the tenth point is in TestClientRefusesForeignRecords.
 
 func TestNeed11DeadServerIsNotAskedFirstAgain(t *testing.T) {
-	dead := dnstest.New(t, "a.test TIMEOUT\nb.test TIMEOUT\n")
-	good := dnstest.New(t, "a.test A 192.0.2.1\nb.test A 192.0.2.2\n")
+	dead := dnstest.New(t, `
+a.test TIMEOUT
+b.test TIMEOUT
+`)
+	good := dnstest.New(t, `
+a.test A 192.0.2.1
+b.test A 192.0.2.2
+`)
 	c := &dns.Client{Servers: []string{dead.Start(t), good.Start(t)}, Timeout: 50 * time.Millisecond}
 	lookup(t, c, "a.test", dns.A)
 	lookup(t, c, "b.test", dns.A)

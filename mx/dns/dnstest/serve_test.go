@@ -55,7 +55,7 @@ func readUDP(t *testing.T, conn net.Conn) dnsmessage.Message {
 
 // What is no query gets no answer, and the server goes on.
 func TestServerPassesJunkOver(t *testing.T) {
-	addr := dnstest.New(t, "a.test A 192.0.2.1\n").Start(t)
+	addr := dnstest.New(t, `a.test A 192.0.2.1`).Start(t)
 	conn := dial(t, "udp", addr)
 	response := query(t, 1, "a.test.", dnsmessage.TypeA, 0)
 	response[2] |= 0x80
@@ -75,7 +75,7 @@ func TestServerPassesJunkOver(t *testing.T) {
 // RFC 1035 §4.2.1 and RFC 6891 §6.2.3: an answer over UDP has the size that the
 // query allows, or it is cut and says so.
 func TestServerTruncates(t *testing.T) {
-	addr := dnstest.New(t, "a.test TXT \""+strings.Repeat("x", 700)+"\"\n").Start(t)
+	addr := dnstest.New(t, `a.test TXT "`+strings.Repeat("x", 700)+"\"\n").Start(t)
 	conn := dial(t, "udp", addr)
 	for size, truncated := range map[int]bool{0: true, 100: true, 512: true, 1232: false, 4096: false} {
 		_, err := conn.Write(query(t, 9, "a.test.", dnsmessage.TypeTXT, size))
@@ -88,7 +88,10 @@ func TestServerTruncates(t *testing.T) {
 
 // RFC 7766 §6.2.1: several queries on one connection.
 func TestServerAnswersSeveralOverTCP(t *testing.T) {
-	z := dnstest.New(t, "a.test A 192.0.2.1\nb.test TIMEOUT\n")
+	z := dnstest.New(t, `
+a.test A 192.0.2.1
+b.test TIMEOUT
+`)
 	conn := dial(t, "tcp", z.Start(t))
 	send := func(id uint16, name string) {
 		q := query(t, id, name, dnsmessage.TypeA, 0)
@@ -116,7 +119,10 @@ func TestServerAnswersSeveralOverTCP(t *testing.T) {
 
 // Negative answers carry the SOA by which they are kept (RFC 2308 §3).
 func TestServerNegativeAnswers(t *testing.T) {
-	z := dnstest.New(t, "test 600 SOA n h 1 2 3 4 60\na.test A 192.0.2.1\n")
+	z := dnstest.New(t, `
+test 600 SOA n h 1 2 3 4 60
+a.test A 192.0.2.1
+`)
 	conn := dial(t, "udp", z.Start(t))
 	for name, rcode := range map[string]dnsmessage.RCode{"no.test.": dnsmessage.RCodeNameError, "a.test.": dnsmessage.RCodeSuccess} {
 		_, err := conn.Write(query(t, 1, name, dnsmessage.TypeMX, 0))
@@ -133,7 +139,10 @@ func TestServerNegativeAnswers(t *testing.T) {
 
 // Serve ends with its context, whatever it is doing.
 func TestServeEnds(t *testing.T) {
-	z := dnstest.New(t, "slow.test DELAY 1h\nslow.test A 192.0.2.1\n")
+	z := dnstest.New(t, `
+slow.test DELAY 1h
+slow.test A 192.0.2.1
+`)
 	ctx, cancel := context.WithCancel(t.Context())
 	addr, stopped, err := z.Serve(ctx)
 	require.NoError(t, err)
@@ -150,7 +159,7 @@ func TestServeEnds(t *testing.T) {
 }
 
 func ExampleZone_Serve() {
-	z, err := dnstest.Parse("example.org MX 10 mail.example.org\n")
+	z, err := dnstest.Parse(`example.org MX 10 mail.example.org`)
 	if err != nil {
 		panic(err)
 	}

@@ -146,7 +146,11 @@ func TestServesNetResolver(t *testing.T) {
 
 func TestDelayEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		z := dnstest.New(t, "a DELAY 1h\nb DELAY 2s TXT\nb A 192.0.2.1\n")
+		z := dnstest.New(t, `
+a DELAY 1h
+b DELAY 2s TXT
+b A 192.0.2.1
+`)
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -190,7 +194,7 @@ func TestParseErrors(t *testing.T) {
 		`a TYPE52 \# 3 0102`:        "length does not fit",
 		`a TXT "open`:               "string without its end",
 		"a TXT \"open\n\"":          "string without its end",
-		"a TXT ( \"x\"":             "parentheses do not match",
+		`a TXT ( "x"`:               "parentheses do not match",
 		"a DELAY":                   "needs a duration",
 		"a DELAY soon":              "invalid duration",
 		"a SERVFAIL NOPE":           "no such type",
