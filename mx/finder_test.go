@@ -253,7 +253,7 @@ under_score.test MX 10 mail.test
 func TestHostLimit(t *testing.T) {
 	var b strings.Builder
 	for i := range 40 {
-		fmt.Fprintf(&b, `a.test MX %d h%d.test`, i, i)
+		fmt.Fprintf(&b, "a.test MX %d h%d.test\n", i, i)
 	}
 	f, _ := fixed(t, b.String())
 	r, err := f.Lookup(t.Context(), "a.test")

@@ -166,9 +166,7 @@ func TestPitfallAmplification(t *testing.T) {
 	b.WriteString(manyTerms(10, "mx:x%d.test", "-all"))
 	for i := range 10 {
 		for j := range 10 {
-			fmt.Fprintf(&b, `
-x%d.test MX 1 h%d-%d.test
-`, i, i, j)
+			fmt.Fprintf(&b, "x%d.test MX 1 h%d-%d.test\n", i, i, j)
 		}
 	}
 	z := dnstest.New(t, b.String())

@@ -28,7 +28,7 @@ func randomZone(r *rand.Rand) string {
 	}
 	var b strings.Builder
 	for i := range 8 {
-		fmt.Fprintf(&b, `d%d.test TXT "v=spf1`, i)
+		fmt.Fprintf(&b, "d%d.test TXT \"v=spf1", i)
 		for range r.IntN(5) {
 			term := pick("a", "mx", "ptr", "ip4:192.0.2.9", "ip4:203.0.113.0/24", "ip6:2001:db8::/64", "a:"+spec(), "mx:"+spec(), "a:"+spec()+"/24", "mx:"+spec()+"//64",
 				"include:"+spec(), "include:"+spec(), "include:"+spec(), "exists:"+spec(), "ptr:"+name())
@@ -36,27 +36,19 @@ func randomZone(r *rand.Rand) string {
 		}
 		b.WriteString(" " + pick("-all", "~all", "?all", "", "redirect="+spec(), "redirect="+name(), "-all exp="+name(), "foo=bar", "bogus") + "\"\n")
 		for range r.IntN(3) {
-			fmt.Fprintf(&b, `
-d%d.test A %s
-`, i, pick("192.0.2.1", "192.0.2.2", "203.0.113.5"))
+			fmt.Fprintf(&b, "d%d.test A %s\n", i, pick("192.0.2.1", "192.0.2.2", "203.0.113.5"))
 		}
 		if r.IntN(2) == 0 {
-			fmt.Fprintf(&b, `
-d%d.test AAAA 2001:db8::%d
-`, i, r.IntN(3))
+			fmt.Fprintf(&b, "d%d.test AAAA 2001:db8::%d\n", i, r.IntN(3))
 		}
 		for range r.IntN(4) {
-			fmt.Fprintf(&b, `
-d%d.test MX %d %s
-`, i, r.IntN(3), name())
+			fmt.Fprintf(&b, "d%d.test MX %d %s\n", i, r.IntN(3), name())
 		}
 		if r.IntN(12) == 0 {
 			fmt.Fprintf(&b, "d%d.test %s %s\n", i, pick("SERVFAIL", "TIMEOUT", "REFUSED"), pick("", "A", "MX", "TXT"))
 		}
 	}
-	fmt.Fprintf(&b, `
-1.2.0.192.in-addr.arpa PTR %s
-`, name())
+	fmt.Fprintf(&b, "1.2.0.192.in-addr.arpa PTR %s\n", name())
 	return b.String()
 }
 
@@ -131,15 +123,13 @@ func TestPrefetchSavesTime(t *testing.T) {
 func TestPrefetchIsBounded(t *testing.T) {
 	var b strings.Builder
 	for i := range 300 {
-		fmt.Fprintf(&b, `d%d.test TXT "v=spf1`, i)
+		fmt.Fprintf(&b, "d%d.test TXT \"v=spf1", i)
 		for j := range 40 {
 			fmt.Fprintf(&b, " include:d%d.test mx:d%d.test", (i*41+j+1)%300, (i*41+j+1)%300)
 		}
 		b.WriteString(" -all\"\n")
 		for j := range 10 {
-			fmt.Fprintf(&b, `
-d%d.test MX 1 m%d-%d.test
-`, i, i, j)
+			fmt.Fprintf(&b, "d%d.test MX 1 m%d-%d.test\n", i, i, j)
 		}
 	}
 	z := dnstest.New(t, b.String())
