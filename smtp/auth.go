@@ -73,7 +73,7 @@ func (c *conn) exchange(x sasl.Exchange, in []byte) (Reply, error) {
 	for {
 		var out []byte
 		var done bool
-		err := c.call(c.ctx, func(ctx context.Context) (err error) {
+		err := c.call(c.context(), func(ctx context.Context) (err error) {
 			out, done, err = x.Next(ctx, in)
 			return err
 		})
@@ -146,7 +146,7 @@ func (c *conn) loginFailed(x sasl.Exchange, err error) (Reply, error) {
 		log.Info("login failed", "conn", c.session.ID, "remote", c.session.Remote, "user", l.User, "mechanism", l.Mechanism, "reply", r.String())
 	}
 	c.tries++
-	if n := c.srv.limits.AuthTries; n > 0 && c.tries >= n {
+	if n := c.srv.limits.AuthTries; n > 0 && int(c.tries) >= n {
 		c.put(r)
 		return Reply{}, c.lastWord(Reply{421, "4.7.0", "Too many failed logins"})
 	}

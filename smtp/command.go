@@ -128,7 +128,7 @@ func (c *conn) mistaken(row *command, r Reply) bool {
 func (c *conn) idled() bool {
 	c.idlers++
 	n := c.srv.limits.Commands
-	return n > 0 && c.idlers > n
+	return n > 0 && int(c.idlers) > n
 }
 
 func (c *conn) dispatch(row *command, arg string) (Reply, error) {
@@ -261,7 +261,7 @@ func (c *conn) privateVerb(x *Extension, arg string) error {
 		}
 	}
 	var r Reply
-	err := c.call(c.ctx, func(ctx context.Context) (err error) {
+	err := c.call(c.context(), func(ctx context.Context) (err error) {
 		r, err = x.Command(ctx, &c.session, arg)
 		return err
 	})

@@ -21,9 +21,9 @@ import (
 type conn struct {
 	srv    *Server
 	sc     *serve.Conn
-	nc     net.Conn // sc, or the TLS connection over it
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	nc     net.Conn                // sc, or the TLS connection over it
+	ctx    context.Context         // the server's, until somebody needs the connection's own
+	cancel context.CancelCauseFunc // of the connection's own; nil: nobody did
 	r      wire.Reader
 	out    []byte // replies not yet sent
 	unsent error  // why they never will be
@@ -32,25 +32,24 @@ type conn struct {
 	dot     *wire.DotReader // of all messages, one after the other
 
 	session   Session
-	connected Values     // of the session as Connect left them; nothing the peer said
-	peer      netip.Addr // who is there, by the socket or a trusted proxy; XCLIENT does not change it
-	state     state
+	connected Values       // of the session as Connect left them; nothing the peer said
+	peer      netip.Addr   // who is there, by the socket or a trusted proxy; XCLIENT does not change it
 	tx        *transaction // nil outside
 	hook      hook
 
-	phase     phase
-	until     time.Time // the end of the silence before the greeting
-	dataStart time.Time // when the message's data began
+	dataStart time.Time // when the message's data began; before the greeting, when its silence ends
 	source    source    // the message being read
 
 	cert     *x509.Certificate // shown in the handshake, for channel bindings
-	esmtp    bool              // EHLO or LHLO, not HELO
-	coded    bool              // replies have enhanced codes
-	hush     bool              // what is no command may be a credential
-	errors   int               // refused commands since the last accepted message
-	idlers   int               // commands since the last message that move no mail
-	messages int               // transactions
-	tries    int               // failed logins
+	errors   int32             // refused commands since the last accepted message
+	idlers   int32             // commands since the last message that move no mail
+	messages int32             // transactions
+	tries    int32             // failed logins
+	state    state
+	phase    phase
+	esmtp    bool // EHLO or LHLO, not HELO
+	coded    bool // replies have enhanced codes
+	hush     bool // what is no command may be a credential
 	quit     bool
 	cut      bool  // the server hangs up, perhaps on a peer that still sends
 	refusal  error // why the peer got 554 in place of the greeting
@@ -76,13 +75,24 @@ func (c *conn) serve() {
 	}
 }
 
+// context ends with the connection, also while the handler runs. Who never
+// calls the handler never pays for it.
+func (c *conn) context() context.Context {
+	if c.cancel == nil {
+		c.ctx, c.cancel = context.WithCancelCause(c.ctx)
+	}
+	return c.ctx
+}
+
 // finish says what is to be said and lets go of everything.
 func (c *conn) finish() {
 	c.r.Unwatch()
 	_ = c.flush()
 	c.hook.stop()
 	c.guard(func() { c.endTransaction(true) })
-	c.cancel(errOver)
+	if c.cancel != nil {
+		c.cancel(errOver)
+	}
 	if c.refusal != nil {
 		c.err = c.refusal
 	}
@@ -172,7 +182,7 @@ func (c *conn) awaitSilence() error {
 	if c.srv.waits.Banner == 0 {
 		return nil
 	}
-	c.phase, c.until = inSilence, time.Now().Add(c.srv.waits.Banner)
+	c.phase, c.dataStart = inSilence, time.Now().Add(c.srv.waits.Banner)
 	err := c.r.Fill(0)
 	c.phase = inCommand
 	if err == nil {
@@ -187,7 +197,7 @@ func (c *conn) awaitSilence() error {
 // greet calls Connect and says 220, or what Connect says.
 func (c *conn) greet() error {
 	if f := c.srv.Handler.Connect; f != nil {
-		if err := c.call(c.ctx, func(ctx context.Context) error { return f(ctx, &c.session) }); err != nil {
+		if err := c.call(c.context(), func(ctx context.Context) error { return f(ctx, &c.session) }); err != nil {
 			return c.turnAway(c.failure(err), err)
 		}
 	}
@@ -244,7 +254,7 @@ func (c *conn) refuseLine(r Reply) error {
 // countError ends a dialogue that goes nowhere.
 func (c *conn) countError() error {
 	c.errors++
-	if n := c.srv.limits.Errors; n > 0 && c.errors >= n {
+	if n := c.srv.limits.Errors; n > 0 && int(c.errors) >= n {
 		return c.lastWord(Reply{421, "4.7.0", "Too many errors"})
 	}
 	return nil

@@ -41,7 +41,7 @@ func (c *conn) hello(arg string, extended bool) (Reply, error) {
 	c.session.Hello, c.esmtp = name, extended
 	c.session.Protocol = c.protocol()
 	if f := c.srv.Handler.Hello; f != nil {
-		if err := c.call(c.ctx, func(ctx context.Context) error { return f(ctx, &c.session) }); err != nil {
+		if err := c.call(c.context(), func(ctx context.Context) error { return f(ctx, &c.session) }); err != nil {
 			c.session.Hello, c.session.Protocol, c.esmtp = old.Hello, old.Protocol, wasESMTP
 			return c.failure(err), nil
 		}

@@ -55,7 +55,7 @@ func (c *conn) callIn(ctx context.Context, cancel context.CancelCauseFunc, body 
 func (c *conn) callTx(t *transaction, body bool, f func(context.Context) error) error {
 	err := c.callIn(t.ctx, t.cancel, body, f)
 	if context.Cause(t.ctx) == errHandler {
-		t.ctx, t.cancel = context.WithCancelCause(c.ctx)
+		t.ctx, t.cancel = context.WithCancelCause(c.context())
 	}
 	return err
 }

@@ -35,7 +35,7 @@ func (c *conn) beforeRead() time.Time {
 	wait := c.srv.waits.Command
 	switch {
 	case c.phase == inSilence:
-		return c.until
+		return c.dataStart
 	case c.phase != inCommand:
 		return c.dataDeadline(now)
 	case c.state == turnedAway && (wait == 0 || wait > maxTurnedAway):

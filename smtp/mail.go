@@ -19,7 +19,7 @@ type transaction struct {
 
 // MAIL begins a transaction (RFC 5321 §4.1.1.2).
 func (c *conn) MAIL(arg string) (Reply, error) {
-	if n := c.srv.limits.Messages; n > 0 && c.messages >= n {
+	if n := c.srv.limits.Messages; n > 0 && int(c.messages) >= n {
 		return Reply{}, c.lastWord(Reply{421, "4.7.0", "Too many messages on one connection"})
 	}
 	from, rest, err := cutPathArg(arg, "FROM:", "5.1.7")
@@ -39,8 +39,8 @@ func (c *conn) MAIL(arg string) (Reply, error) {
 		return r, nil
 	}
 	t.Session, t.From = &c.session, from
-	t.ID = c.session.ID + "." + strconv.Itoa(c.messages+1)
-	t.ctx, t.cancel = context.WithCancelCause(c.ctx)
+	t.ID = c.session.ID + "." + strconv.Itoa(int(c.messages)+1)
+	t.ctx, t.cancel = context.WithCancelCause(c.context())
 	if f := c.srv.Handler.Mail; f != nil {
 		err := c.callTx(t, false, func(ctx context.Context) error { return f(ctx, &t.Transaction) })
 		if err != nil {

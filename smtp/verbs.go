@@ -89,7 +89,7 @@ func (c *conn) ask(f func(context.Context, *Session, string) (Reply, error), arg
 	if arg == "" {
 		return Reply{501, "5.5.4", "Whom?"}, nil
 	}
-	err := c.call(c.ctx, func(ctx context.Context) (err error) {
+	err := c.call(c.context(), func(ctx context.Context) (err error) {
 		r, err = f(ctx, &c.session, arg)
 		return err
 	})

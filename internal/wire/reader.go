@@ -39,18 +39,19 @@ type Reader struct {
 	try    func(fd uintptr) bool
 	tryErr error
 	look   func(fd uintptr) // for Quiet
-	quiet  bool
 
 	buf  []byte // nil while idle
 	r, w int
-	big  bool  // the next buffer is a large one
 	err  error // what src said at last; final
 
-	small [16]byte // for the first bytes where raw is nil
-
-	woken atomic.Bool
 	watch chan struct{} // closed when the background read is over; nil: none
 	until time.Time     // the deadline src has
+
+	woken atomic.Bool
+	big   bool // the next buffer is a large one
+	quiet bool // what look saw
+
+	small [16]byte // for the first bytes where raw is nil
 
 	// Deadline gives the time by which the next read must have got something;
 	// nil or a zero time: never.
