@@ -25,6 +25,9 @@ func (c *conn) BDAT(arg string) (Reply, error) {
 	if r, ok := c.mayBDAT(); !ok {
 		return c.refuseChunk(k, r)
 	}
+	if k.tooLarge(n) {
+		return c.refuseChunk(k, tooLarge)
+	}
 	if r, ok := c.beforeData(); !ok {
 		return c.refuseChunk(k, r)
 	}
@@ -173,12 +176,15 @@ func (k *bdat) fill() []byte {
 	return b
 }
 
+// tooLarge reports that n octets more are too many.
+func (k *bdat) tooLarge(n int64) bool {
+	limit := k.c.srv.limits.MessageBytes
+	return limit > 0 && n > limit-k.size
+}
+
 func (k *bdat) judge(b []byte) {
 	limits := &k.c.srv.limits
-	if limits.MessageBytes > 0 && k.size > limits.MessageBytes {
-		k.bad = wire.ErrTooLarge
-	}
-	if k.binary || k.bad != nil {
+	if k.binary {
 		return
 	}
 	bare := k.check.Scan(b)
@@ -261,6 +267,10 @@ func (k *bdat) begin(arg string) error {
 	}
 	k.c.trace("BDAT", arg)
 	k.left, k.last = n, last
+	if k.tooLarge(n) {
+		k.bad = wire.ErrTooLarge
+		return k.bad
+	}
 	if n == 0 && !last { // a NOOP in disguise
 		r := Reply{250, "2.0.0", "0 octets received"}
 		k.c.put(r)
