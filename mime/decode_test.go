@@ -157,3 +157,13 @@ func TestScannerKeepsNoBodies(t *testing.T) {
 	assert.Equal(t, "b", m.Header().Get("A"))
 	assert.Equal(t, "", m.Root().Text())
 }
+
+// TestHeaderOfASlowStream: the header is given as soon as its end is there.
+func TestHeaderOfASlowStream(t *testing.T) {
+	r, w := io.Pipe()
+	go w.Write([]byte("Subject: hello\r\n\r\n")) // and no more
+	h, _, err := ReadHeader(r)
+	assert.NoError(t, err)
+	assert.Equal(t, "hello", h.Subject())
+	r.Close()
+}

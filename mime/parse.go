@@ -1,6 +1,7 @@
 package mime
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"io"
@@ -85,13 +86,16 @@ type feeder struct {
 	done  bool
 }
 
-// step reads until the buffer is full or the input ends, and feeds that. What
-// the scan has reported by then stays in the buffer until the next step.
+// step reads until a line has ended, the buffer is full or the input ends, and
+// feeds that: a header is known as soon as it is there, and a line that comes
+// in many pieces is looked at once. What the scan has reported by then stays
+// in the buffer until the next step.
 func (f *feeder) step() error {
 	f.discard()
-	eof := false
-	for f.n < len(f.buf) && !eof {
+	eof, line := false, false
+	for f.n < len(f.buf) && !eof && !line {
 		n, err := f.r.Read(f.buf[f.n:])
+		line = bytes.IndexByte(f.buf[f.n:f.n+n], '\n') >= 0
 		f.n += n
 		switch {
 		case err == io.EOF:
