@@ -117,10 +117,15 @@ func (r *decodeReader) fill() {
 	if r.in == nil {
 		r.in = make([]byte, 0, decodeChunk)
 	}
-	for len(r.in) < cap(r.in) && r.err == nil {
+	for empty := 0; len(r.in) < cap(r.in) && r.err == nil; {
 		var n int
 		n, r.err = r.src.Read(r.in[len(r.in):cap(r.in)])
 		r.in = r.in[:len(r.in)+n]
+		if n == 0 && r.err == nil {
+			if empty++; empty == maxEmptyReads {
+				r.err = io.ErrNoProgress
+			}
+		}
 	}
 	cut := r.dec.cut(r.in)
 	r.buf = r.dec.append(r.buf[:0], r.in[:cut])

@@ -167,3 +167,20 @@ func TestHeaderOfASlowStream(t *testing.T) {
 	assert.Equal(t, "hello", h.Subject())
 	r.Close()
 }
+
+// emptyReader gives nothing, for ever.
+type emptyReader struct{}
+
+func (emptyReader) Read([]byte) (int, error)          { return 0, nil }
+func (emptyReader) ReadAt([]byte, int64) (int, error) { return 0, nil }
+
+func TestReaderWithoutProgress(t *testing.T) {
+	_, _, err := ReadHeader(emptyReader{})
+	assert.ErrorIs(t, err, io.ErrNoProgress)
+	_, err = ParseAt(emptyReader{}, 10)
+	assert.ErrorIs(t, err, io.ErrNoProgress)
+	m := Parse([]byte("Content-Transfer-Encoding: base64\r\n\r\naGVsbG8="))
+	m.r = emptyReader{}
+	_, err = m.Root().Open().Read(make([]byte, 1))
+	assert.ErrorIs(t, err, io.ErrNoProgress)
+}

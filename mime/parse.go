@@ -72,6 +72,9 @@ func (p Parser) scan(m *Message, size int) scan {
 // only for a header line longer than that.
 const readChunk = 64 << 10
 
+// maxEmptyReads is how often a reader may give nothing and no error.
+const maxEmptyReads = 100
+
 // A feeder reads a message into a buffer and feeds the scan from it.
 type feeder struct {
 	scan  *scan
@@ -92,7 +95,7 @@ type feeder struct {
 // in the buffer until the next step.
 func (f *feeder) step() error {
 	f.discard()
-	eof, line := false, false
+	eof, line, empty := false, false, 0
 	for f.n < len(f.buf) && !eof && !line {
 		n, err := f.r.Read(f.buf[f.n:])
 		line = bytes.IndexByte(f.buf[f.n:f.n+n], '\n') >= 0
@@ -102,6 +105,10 @@ func (f *feeder) step() error {
 			eof = true
 		case err != nil:
 			return err
+		case n == 0:
+			if empty++; empty == maxEmptyReads {
+				return io.ErrNoProgress
+			}
 		}
 	}
 	f.fed += f.scan.feed(f.buf[f.fed:f.n], f.base+int64(f.fed), eof)
