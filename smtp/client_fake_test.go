@@ -63,8 +63,6 @@ const ehloPipelining = hello + `S: 250-mx.example
 S: 250 PIPELINING
 `
 
-const ehloNothing = hello + "S: 250 mx.example\n"
-
 // silent plays a script that the client never brings to its end.
 func silent(t *testing.T, text string) (c *Client, stop func()) {
 	s, err := script.Parse("script", text)

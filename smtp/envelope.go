@@ -75,10 +75,10 @@ func (b BodyType) String() string {
 type Notify uint8
 
 const (
-	NotifySuccess Notify = 1 << iota
-	NotifyFailure
-	NotifyDelay
-	NotifyNever // stands alone
+	NotifySuccess Notify = 1 << iota // when it was delivered
+	NotifyFailure                    // when it never will be
+	NotifyDelay                      // when it takes long
+	NotifyNever                      // whatever happens; stands alone
 )
 
 // Has reports whether n asks for x; zero asks for failures and delays.
