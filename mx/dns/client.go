@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,8 +32,8 @@ type Client struct {
 	// /etc/resolv.conf; without the file the name server is on this host.
 	ResolvConf string
 
-	Timeout  time.Duration // of one try; 0 means that of ResolvConf, or 3 s
-	Attempts int           // tries with each server; 0 means that of ResolvConf, or 2
+	Timeout  time.Duration // of one try; 0 means 3 s, or what ResolvConf says of its servers
+	Attempts int           // tries with each server; 0 means 2, or what ResolvConf says
 
 	// TrustAD takes the AD bit of the servers for true: set it only if they check
 	// DNSSEC and the way to them is safe, as on this host (RFC 6840 §5.8).
@@ -168,7 +169,7 @@ func (q question) overUDP(conn net.Conn, msg []byte) (reply, error) {
 	if _, err := conn.Write(msg); err != nil {
 		return reply{}, err
 	}
-	buf := make([]byte, 4096) // more than asked for: some servers round up
+	buf := make([]byte, 2048) // more than asked for: some servers round up
 	for {
 		n, err := conn.Read(buf)
 		if err != nil {
@@ -221,15 +222,14 @@ func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	return new(net.Dialer).DialContext(ctx, network, addr)
 }
 
-// settings are the fields where they are set, resolv.conf where not.
+// settings are the fields where they are set. Where Servers are, resolv.conf is not
+// looked at: what it says was said of other servers.
 func (c *Client) settings() conf {
-	cf := conf{servers: c.Servers}
-	if len(c.Servers) == 0 || c.Timeout == 0 || c.Attempts == 0 {
+	cf := conf{servers: c.Servers, timeout: defaultTimeout, attempts: defaultAttempts}
+	if len(c.Servers) == 0 {
 		cf = c.resolvConf()
-	}
-	if len(c.Servers) > 0 {
+	} else if slices.ContainsFunc(c.Servers, func(s string) bool { return withPort(s) != s }) {
 		cf.servers = withPorts(c.Servers)
-		cf.trustAD = false // it was said of other servers
 	}
 	cf.timeout = cmp.Or(c.Timeout, cf.timeout)
 	cf.attempts = max(1, cmp.Or(c.Attempts, cf.attempts))

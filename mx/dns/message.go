@@ -27,48 +27,40 @@ type question struct {
 }
 
 // pack writes the query with two octets in front for the length that TCP wants
-// (RFC 1035 §4.2.2).
+// (RFC 1035 §4.2.2). The message is short enough to be written by hand: header and
+// question of RFC 1035 §4.1, and the OPT record of RFC 6891 §6.1.2.
 func (q question) pack() ([]byte, error) {
-	name, err := wireName(q.name)
-	if err != nil {
+	if err := CheckName(q.name); err != nil {
 		return nil, err
 	}
-	b := dnsmessage.NewBuilder(make([]byte, 2, 96), dnsmessage.Header{ID: q.id, RecursionDesired: true, AuthenticData: q.ad})
-	steps := []func() error{
-		b.StartQuestions,
-		func() error {
-			return b.Question(dnsmessage.Question{Name: name, Type: dnsmessage.Type(q.typ), Class: dnsmessage.ClassINET})
-		},
+	const recursionDesired, authentic = 0x01, 0x20
+	flags := [2]byte{recursionDesired, 0}
+	if q.ad {
+		flags[1] = authentic
 	}
+	b := make([]byte, 2, 2+12+len(q.name)+2+4+11)
+	b = append(b, byte(q.id>>8), byte(q.id), flags[0], flags[1], 0, 1, 0, 0, 0, 0, 0, 0)
+	b = appendName(b, q.name)
+	b = append(b, byte(q.typ>>8), byte(q.typ), 0, 1) // class IN
 	if q.edns {
-		var h dnsmessage.ResourceHeader
-		steps = append(steps, b.StartAdditionals,
-			func() error { return h.SetEDNS0(udpSize, dnsmessage.RCodeSuccess, false) },
-			func() error { return b.OPTResource(h, dnsmessage.OPTResource{}) })
+		b[2+11] = 1                                                         // one additional record,
+		b = append(b, 0, 0, 41, udpSize>>8, udpSize&0xff, 0, 0, 0, 0, 0, 0) // OPT of the root
 	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return nil, ErrName
-		}
-	}
-	msg, err := b.Finish()
-	if err != nil {
-		return nil, ErrName
-	}
-	n := len(msg) - 2
-	msg[0], msg[1] = byte(n>>8), byte(n)
-	return msg, nil
+	n := len(b) - 2
+	b[0], b[1] = byte(n>>8), byte(n)
+	return b, nil
 }
 
-// wireName gives a name the form that dnsmessage packs: with its final dot.
-func wireName(name string) (dnsmessage.Name, error) {
-	if err := CheckName(name); err != nil {
-		return dnsmessage.Name{}, err
+// appendName writes a checked name as labels, each behind its length (RFC 1035
+// §3.1).
+func appendName(b []byte, name string) []byte {
+	for label := range strings.SplitSeq(strings.TrimSuffix(name, "."), ".") {
+		if label != "" { // the root has none
+			b = append(b, byte(len(label)))
+			b = append(b, label...)
+		}
 	}
-	if name != "." {
-		name += "."
-	}
-	return dnsmessage.NewName(name)
+	return append(b, 0)
 }
 
 // reply is an answer and what the client has to know beside it.
@@ -156,7 +148,8 @@ func (q question) records(p *dnsmessage.Parser) ([]record, error) {
 			}
 			continue
 		}
-		rec := record{owner: Fold(h.Name.String()), RR: RR{Name: trimDot(h.Name.String()), Type: t, TTL: seconds(h.TTL)}}
+		name := trimDot(h.Name.String())
+		rec := record{owner: Fold(name), RR: RR{Name: name, Type: t, TTL: seconds(h.TTL)}}
 		ok, err := rec.decode(p, h.Length)
 		if err != nil {
 			return nil, err

@@ -9,6 +9,12 @@ import (
 	"time"
 )
 
+// What holds if nobody says anything else.
+const (
+	defaultTimeout  = 3 * time.Second
+	defaultAttempts = 2
+)
+
 // conf is what resolv.conf(5) says, as far as it concerns a Client.
 type conf struct {
 	servers  []string // with ports
@@ -45,7 +51,7 @@ func (c *Client) resolvConf() conf {
 
 // parseConf reads the text of resolv.conf; what it does not know it ignores.
 func parseConf(text string) conf {
-	cf := conf{timeout: 3 * time.Second, attempts: 2}
+	cf := conf{timeout: defaultTimeout, attempts: defaultAttempts}
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
 		if len(f) < 2 || strings.ContainsAny(f[0][:1], "#;") {
