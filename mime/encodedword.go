@@ -13,11 +13,10 @@ type wordToken struct {
 	size    int  // octets of the whole word
 }
 
-// scanWord reads the encoded-word that b begins with. It takes what is written
-// rather than what should be: spaces and folds inside the text, a "?" in Q
-// text, words longer than 75 octets. next is where the nearest "?=" lies at or
-// after b's start, from an earlier call, or -1; remembering it keeps a header
-// full of "=?" linear.
+// scanWord reads the encoded-word that begins at s[at]. It takes what is
+// written rather than what should be: spaces and folds inside the text, a "?"
+// in Q text, words longer than 75 octets. The decoder remembers where the next
+// "?=" is, which keeps the time for a header full of "=?" linear.
 func (d *wordDecoder) scanWord(s []byte, at int) (w wordToken, ok bool) {
 	b := s[at:]
 	if len(b) < 8 || b[0] != '=' || b[1] != '?' {
@@ -52,6 +51,7 @@ func (d *wordDecoder) scanWord(s []byte, at int) (w wordToken, ok bool) {
 	return w, true
 }
 
+// wordStart is what every encoded-word begins with.
 var wordStart = []byte("=?")
 
 // indexPair finds the octets c and d next to each other. Header texts are
@@ -85,6 +85,7 @@ func (d *wordDecoder) closing(s []byte, at int) int {
 	return d.end
 }
 
+// noClosing says that no "?=" follows: nothing more can be a word.
 const noClosing = -2
 
 // A wordDecoder decodes the encoded-words of one text (RFC 2047). The octets

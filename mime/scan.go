@@ -15,11 +15,14 @@ type scan struct {
 	final bool   // it is the last one
 
 	state   scanState
-	cur     int32   // the innermost open part
-	frames  []frame // the multiparts whose delimiters count now
-	index   map[string]int32
-	midLine bool // the last piece ended inside a line of a body
+	cur     int32            // the innermost open part
+	frames  []frame          // the multiparts whose delimiters count now
+	index   map[string]int32 // the innermost frame of each boundary, if there are many
+	midLine bool             // the last piece ended inside a line of a body
 
+	// Line breaks are counted over the whole message. What a part has is the
+	// difference between the counts at its two ends, so that nested parts
+	// cost nothing.
 	breakLen int64 // of the last line break: 2 for CRLF, 1 for LF
 	last     byte  // the last octet of the piece before
 	lines    lineCount
@@ -98,6 +101,8 @@ func (s *scan) feed(buf []byte, base int64, final bool) int {
 func (s *scan) bodyLines(i int) (next int, ok bool) {
 	buf := s.buf
 	for i < len(buf) {
+		// One look at the first octet is what structure costs: nearly all
+		// lines begin with something else.
 		if !s.midLine && buf[i] == '-' && s.watching() {
 			n, ok := s.delimiterLine(i)
 			if !ok || n > i {
@@ -167,7 +172,7 @@ func (s *scan) delimiterLine(i int) (next int, ok bool) {
 		return i, true
 	}
 	if n < 0 {
-		if len(line) == maxDelimiterLine {
+		if len(line) == maxDelimiterLine { // too long to be one
 			return i, true
 		}
 		if !s.final {
@@ -271,6 +276,8 @@ func (s *scan) popFrame() {
 func (s *scan) delimiter(f int, closing bool, i int) {
 	part := s.frames[f].part
 	end, lines := s.endBefore(i)
+	// Each part is ended once, however deep: all of them together cost no
+	// more than there are parts.
 	for len(s.frames)-1 > f || s.cur != part {
 		s.endPart(end, lines, true)
 	}

@@ -4,21 +4,30 @@ import "bytes"
 
 // headerState is what the scan knows of the header it is in.
 type headerState struct {
-	contentType, transfer int32 // the last field of each, an index into fields, or -1
-	seen                  uint64
-	reported              uint64 // singletons reported already
-	flaws                 uint8  // codes reported already for this header
-	declared              string // boundary of this header, looked up for a line "--..."
-	askedEnd              uint32 // the end of the Content-Type when it was looked up
-	size                  int64
+	size int64 // octets so far
+
+	// The last field of each that decides about the body, as an index into
+	// the fields of the message, or -1.
+	contentType, transfer int32
+
+	seen     uint64 // known fields that have occurred, a bit for each fieldID
+	reported uint64 // singletons of which a second one is reported
+	flaws    uint8  // classes of odd octets that are reported
+
+	// The boundary this header declares, which is looked up where a line of
+	// the header begins with "--", and again only if the field has grown.
+	declared string
+	askedEnd uint32 // where the Content-Type ended then
 }
 
 // headerLines reads lines of a header from i on, until the body begins.
 func (s *scan) headerLines(i int) (next int, ok bool) {
 	for i < len(s.buf) && s.state == inHeader {
 		n := bytes.IndexByte(s.buf[i:], '\n')
-		size := n + 1
+		size := n + 1 // with its break
 		if n < 0 {
+			// The line is not all there. If what is there is too long
+			// already, the rest cannot change that.
 			n, size = len(s.buf)-i, len(s.buf)-i
 			if !s.final && !s.tooLong(size) {
 				return i, false
@@ -62,6 +71,8 @@ func (s *scan) headerLine(i, n, size int) (next int, ok bool) {
 		s.endHeader(i)
 		return i, true
 	}
+	// RFC 5322 §2.2.3: a line that begins with white space continues the one
+	// before, if there is one. A line of nothing else is one too (§4.2).
 	first := s.fieldCount() == 0
 	if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') && !first {
 		s.takeLine(i, n, size)
@@ -229,6 +240,8 @@ func (s *scan) addField(i, name, colon, size int) {
 	case fieldTransferEncoding:
 		s.hdr.transfer = int32(len(s.m.fields))
 	}
+	// Which of two fields counts differs between programs, and mail has been
+	// smuggled past filters with that.
 	if bit := uint64(1) << f.id; bit&singletons != 0 {
 		if s.hdr.seen&bit != 0 && s.hdr.reported&bit == 0 {
 			s.defect(DuplicateSingleton, s.cur, i)

@@ -4,6 +4,8 @@ package mime
 func (s *scan) newPart(parent int32, i int) {
 	off := s.base + int64(i)
 	id := int32(len(s.m.parts))
+	// The part ends where it begins, until something else is found: at the end
+	// of the message all open parts are ended.
 	p := part{begin: off, body: off, end: off, hdr: off, parent: parent, child: -1, next: -1, lastChild: -1, number: 1}
 	if s.copyHeader {
 		p.hdr = int64(len(s.m.hdrs))
@@ -11,7 +13,7 @@ func (s *scan) newPart(parent int32, i int) {
 	p.fields[0] = int32(len(s.m.fields))
 	p.fields[1] = p.fields[0]
 	p.bodyLines, p.endLines = s.lines, s.lines
-	if parent >= 0 {
+	if parent >= 0 { // a link from the last sibling keeps the order
 		up := &s.m.parts[parent]
 		p.depth = up.depth + 1
 		if up.lastChild < 0 {
@@ -59,6 +61,7 @@ func (s *scan) opaque(i int) {
 	p.flags |= partOpaque
 	s.beginBody(i)
 	s.state = inOpaque
+	// With no frames left, no delimiter counts any more.
 	s.frames, s.index, s.epilogue = s.frames[:0], nil, false
 }
 

@@ -24,6 +24,8 @@ func (s *scan) endHeader(i int) {
 	if s.hdr.transfer >= 0 {
 		p.transfer = parseTransfer(s.value(s.hdr.transfer))
 	}
+	// Only what decides about the structure is read here; the parameters of a
+	// leaf wait until someone asks for them.
 	ps := paramScanner{lexer: lexer{b: value}}
 	typ, sub, _ := bytes.Cut(ps.head(), []byte("/"))
 	switch {
@@ -46,6 +48,8 @@ func (s *scan) inDigest(p *part) bool {
 // beginMultipart opens the multipart whose header has just ended at i.
 func (s *scan) beginMultipart(boundary string, i int) {
 	p := &s.m.parts[s.cur]
+	// RFC 2046 §5.1.1: a boundary does not end in white space, since transport
+	// may add or remove some there.
 	trimmed := strings.TrimRight(boundary, " \t\r\n")
 	switch {
 	case trimmed == "" || len(trimmed) > maxBoundary:
