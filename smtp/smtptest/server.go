@@ -29,6 +29,9 @@ type Server struct {
 	Auth *sasl.Credentials
 	// TLS trusts its certificate, and nothing else. nil where it has none.
 	TLS *tls.Config
+	// CA is the certificate of the authority behind TLS, in PEM: what programs
+	// take as a file of trusted roots. nil where TLS is.
+	CA []byte
 
 	t        testing.TB
 	listener net.Listener
@@ -141,7 +144,7 @@ func (s *Server) defaults(ca *testcert.Authority) {
 func (s *Server) settle(ca *testcert.Authority) {
 	s.lmtp = s.smtp.Profile == smtp.LMTP
 	if s.smtp.TLSConfig != nil {
-		s.TLS = ca.Client()
+		s.TLS, s.CA = ca.Client(), ca.PEM()
 		s.outer = s.smtp.TLSConfig
 		s.smtp.TLSConfig = innerTLS(s.outer)
 		s.inner = sasl.TrackCertificate(s.smtp.TLSConfig)
