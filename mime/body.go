@@ -1,6 +1,9 @@
 package mime
 
-import "io"
+import (
+	"bytes"
+	"io"
+)
 
 // Open returns a reader of the body with its transfer encoding removed (RFC
 // 2045 §6). Damage does not stop it: it gives what can be read, and Inspect
@@ -81,12 +84,33 @@ func (p Part) charset(body []byte) charset {
 		return charset{kind: charsetNone}
 	}
 	ps := paramScanner{lexer: lexer{b: f.value()}}
-	_, sub, _ := splitMediaType(ps.head())
-	label, found := ps.find("charset")
-	if !found && equalFold(sub, "html") && !isASCII(body) {
-		label = htmlCharset(body)
+	head := ps.head()
+	label, found := ps.charsetLabel()
+	if !found && !isASCII(body) {
+		if _, sub, _ := bytes.Cut(head, []byte("/")); equalFold(sub, "html") {
+			label = []byte(htmlCharset(body))
+		}
 	}
-	return lookupCharset([]byte(label))
+	return lookupCharset(label)
+}
+
+// charsetLabel reads the charset parameter. It is not decoded: lookupCharset
+// takes no notice of quotes and the like.
+func (s *paramScanner) charsetLabel() ([]byte, bool) {
+	start, count := s.i, s.count
+	for {
+		p, ok := s.next()
+		switch {
+		case !ok:
+			return nil, false
+		case equalFold(p.name, "charset"):
+			return p.value, true
+		case hasPrefixFold(p.name, "charset*"): // RFC 2231: in pieces
+			s.i, s.count = start, count
+			label, ok := s.find("charset")
+			return []byte(label), ok
+		}
+	}
 }
 
 // A decodeReader decodes while it is read, in bounded memory.

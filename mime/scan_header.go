@@ -249,7 +249,7 @@ func (s *scan) addField(i, name, colon, size int) {
 		}
 		s.hdr.seen |= bit
 	}
-	s.m.fields = append(s.m.fields, f)
+	s.m.fields = append(roomy(s.m.fields), f)
 }
 
 // atDelimiter reports whether a line of the header is a delimiter: of a

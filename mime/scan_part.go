@@ -1,5 +1,7 @@
 package mime
 
+import "slices"
+
 // newPart opens a part at i, inside parent, or the message with parent -1.
 func (s *scan) newPart(parent int32, i int) {
 	off := s.base + int64(i)
@@ -24,13 +26,25 @@ func (s *scan) newPart(parent int32, i int) {
 		}
 		up.lastChild = id
 	}
-	s.m.parts = append(s.m.parts, p)
+	s.m.parts = append(roomy(s.m.parts), p)
 	s.cur, s.state, s.epilogue = id, inHeader, false
 	s.hdr = headerState{contentType: -1, transfer: -1}
 	if len(s.m.parts) >= s.limits.Parts && parent >= 0 {
 		s.defect(PartLimit, id, i)
 		s.opaque(i)
 	}
+}
+
+// roomy makes room for three times as many when a slice is full, and for once
+// as many when it is large: growing is what many small parts would otherwise
+// spend their time on.
+func roomy[T any](s []T) []T {
+	if n := len(s); n == cap(s) && n < 1024 {
+		return slices.Grow(s, 3*n)
+	} else if n == cap(s) {
+		return slices.Grow(s, n)
+	}
+	return s
 }
 
 // dropPart takes back the part that a delimiter has opened at the very end of
