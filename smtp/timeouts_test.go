@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -239,6 +240,7 @@ func TestWriteTimeout(t *testing.T) {
 type pipeListener struct {
 	conns chan net.Conn
 	done  chan struct{}
+	once  sync.Once
 }
 
 func (l *pipeListener) Accept() (net.Conn, error) {
@@ -249,7 +251,7 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 }
-func (l *pipeListener) Close() error   { close(l.done); return nil }
+func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // When Run's context ends, who is idle is told at once, what runs has the
@@ -257,7 +259,7 @@ func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 func TestGrace(t *testing.T) {
 	for _, finishes := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			l := &pipeListener{make(chan net.Conn), make(chan struct{})}
+			l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
 			ctx, stop := context.WithCancel(context.Background())
 			done := make(chan error, 1)
 			s := &Server{Handler: Handler{Message: func(ctx context.Context, _ *Transaction, body io.Reader) error {
