@@ -363,15 +363,53 @@ func printable(b []byte) int {
 	return i
 }
 
-// decodeText decodes a header text: what Text and Subject give.
+// decodeText decodes a header text: what Text and Subject give. Most texts
+// need no decoding, only the line breaks of folds taken out.
 func decodeText(s []byte) (string, wordFlaws) {
 	s = trimSpace(s)
-	if plainText(s) {
-		return string(s), 0
+	if indexPair(s, '=', '?') < 0 {
+		if printable(s) == len(s) {
+			return string(s), 0
+		}
+		if text, ok := unfoldPlain(s); ok {
+			return text, 0
+		}
 	}
 	d := wordDecoder{dst: make([]byte, 0, len(s))}
 	d.decode(s)
 	return ownedString(d.dst), d.flaws
+}
+
+// unfoldPlain joins the lines of a text that has nothing but printable ASCII
+// in them. A tab at the start of a line becomes a space.
+func unfoldPlain(s []byte) (text string, ok bool) {
+	var out []byte
+	for len(s) > 0 {
+		n := printable(s)
+		rest := s[n:]
+		if out == nil {
+			if len(rest) > 0 && rest[0] != '\r' && rest[0] != '\n' {
+				return "", false // not even the first line
+			}
+			out = make([]byte, 0, len(s))
+		}
+		out = append(out, s[:n]...)
+		if len(rest) > 0 && rest[0] == '\r' {
+			rest = rest[1:]
+		}
+		switch {
+		case len(rest) == 0:
+		case rest[0] != '\n':
+			return "", false
+		case len(rest) > 1 && rest[1] == '\t':
+			out = append(out, ' ')
+			rest = rest[2:]
+		default:
+			rest = rest[1:]
+		}
+		s = rest
+	}
+	return ownedString(out), true
 }
 
 // plainText reports whether s is its own decoded form: printable ASCII without

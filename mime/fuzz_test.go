@@ -120,6 +120,10 @@ func FuzzText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got, _ := decodeText([]byte(s))
+		var d wordDecoder // the way without short cuts
+		if d.decode(trimSpace([]byte(s))); string(d.dst) != got {
+			t.Fatalf("%q -> %q, by the long way %q", s, got, d.dst)
+		}
 		if !clean(got) {
 			t.Fatalf("%q -> %q", s, got)
 		}

@@ -230,7 +230,7 @@ func (s *scan) addField(i, name, colon, size int) {
 	if name < colon {
 		s.defect(SpaceBeforeColon, s.cur, i)
 	}
-	if !isASCII(s.buf[i : i+name]) {
+	if s.hdr.flaws&classHigh != 0 && !isASCII(s.buf[i:i+name]) {
 		s.defect(BadName, s.cur, i)
 	}
 	switch f.id {

@@ -199,15 +199,15 @@ type (
 	part struct {
 		Path     string `json:"path"`
 		Type     string `json:"type"`
-		Filename string `json:"filename"`
-		Size     int64  `json:"size"` // octets of the body as it is in the message
+		Filename string `json:"filename"` // as the sender wrote it
+		Size     int64  `json:"size"`     // octets of the body as it is in the message
 		Begin    int64  `json:"begin"`
 		Body     int64  `json:"body"`
 		End      int64  `json:"end"`
 		Lines    int64  `json:"lines"`
 	}
 	attachment struct {
-		Filename string `json:"filename"`
+		Filename string `json:"filename"` // safe to save it under
 		Type     string `json:"type"`
 		Size     int64  `json:"size"` // octets when decoded
 	}
