@@ -69,3 +69,30 @@ ann.s%[1]d.test.x.test TXT x
 	}
 	wg.Wait()
 }
+
+// A record is parsed into the memory of another one: nothing of that may be left.
+func TestRecordsDoNotMix(t *testing.T) {
+	z := dnstest.New(t, `
+full.test  TXT "v=spf1 include:x.test a:x.test/24//64 foo=bar redirect=r.test exp=why.test"
+wrong.test TXT "v=spf1 a:%{l}.test redirect=bogus exp=why.test"
+bare.test  TXT "v=spf1 ip4:192.0.2.9 a"
+bare.test  A   192.0.2.200
+x.test     TXT "v=spf1 ?all"
+x.test     A   203.0.113.1
+r.test     TXT "v=spf1 -all exp=why.test"
+why.test   TXT "because"
+deny.test  TXT "v=spf1 -all"
+`)
+	c := &spf.Checker{Resolver: z}
+	at := func(domain string) spf.Verdict {
+		return c.CheckHost(t.Context(), netip.MustParseAddr("192.0.2.1"), domain, "ann@"+domain, "h.test")
+	}
+	for range 3 {
+		v := at("full.test")
+		assert.Equal(t, []any{spf.Fail, "because", "r.test"}, []any{v.Result, v.Explanation, v.Record})
+		assert.Equal(t, spf.PermError, at("wrong.test").Result)
+		assert.Equal(t, spf.Neutral, at("bare.test").Result, "no redirect, no prefix length of the record before")
+		v = at("deny.test")
+		assert.Equal(t, []any{spf.Fail, ""}, []any{v.Result, v.Explanation})
+	}
+}

@@ -88,13 +88,13 @@ func (c *Checker) Check(ctx context.Context, r Request) Report {
 	d := withDeadline(ctx, c.Limits.total())
 	defer d.release()
 	rep := Report{Request: r}
-	rep.Hello = c.verdict(d, r.IP, r.Hello, "postmaster@"+r.Hello, r)
+	c.verdict(&rep.Hello, d, r.Hello, "postmaster@"+r.Hello, &r)
 	rep.Hello.Identity = Helo
 	if r.MailFrom == "" {
 		rep.MailFrom = rep.Hello
 	} else {
 		_, domain := splitSender(r.MailFrom)
-		rep.MailFrom = c.verdict(d, r.IP, domain, r.MailFrom, r)
+		c.verdict(&rep.MailFrom, d, domain, r.MailFrom, &r)
 	}
 	rep.MailFrom.Identity = MailFrom
 	return rep
@@ -104,26 +104,25 @@ func (c *Checker) Check(ctx context.Context, r Request) Report {
 // of domain for a client address and a sender. hello is only needed for the macro
 // %{h}. A sender without "@" is taken for a domain. The Identity of the verdict is
 // MailFrom.
-func (c *Checker) CheckHost(ctx context.Context, ip netip.Addr, domain, sender, hello string) Verdict {
+func (c *Checker) CheckHost(ctx context.Context, ip netip.Addr, domain, sender, hello string) (v Verdict) {
 	d := withDeadline(ctx, c.Limits.total())
 	defer d.release()
-	v := c.verdict(d, ip, domain, sender, Request{Hello: hello})
+	c.verdict(&v, d, domain, sender, &Request{IP: ip, Hello: hello})
 	v.Identity = MailFrom
 	return v
 }
 
-// verdict runs one check.
-func (c *Checker) verdict(ctx *deadline, ip netip.Addr, domain, sender string, r Request) Verdict {
+// verdict runs one check. Verdicts are large, so it is filled in where it stands.
+func (c *Checker) verdict(v *Verdict, ctx *deadline, domain, sender string, r *Request) {
 	e, _ := c.spare.Get().(*eval)
 	if e == nil {
 		e = new(eval)
 	}
-	e.start(ctx, c, ip, sender, r)
-	v := e.verdict(domain)
-	v.IP, v.Sender = e.scope.ip, sender
+	e.start(ctx, c, sender, r)
+	v.Sender, v.IP = sender, e.scope.ip
+	e.verdict(v, domain)
 	e.reset()
 	c.spare.Put(e)
-	return v
 }
 
 // splitSender gives local-part and domain of a sender, divided at the last "@",

@@ -2,7 +2,6 @@ package spf
 
 import (
 	"errors"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -51,13 +50,13 @@ type eval struct {
 }
 
 // start sets e up for a check.
-func (e *eval) start(ctx *deadline, c *Checker, ip netip.Addr, sender string, r Request) {
+func (e *eval) start(ctx *deadline, c *Checker, sender string, r *Request) {
 	if e.scope.validated == nil {
 		e.scope.validated = e.validatedName
 		e.scope.now = func() int64 { return e.checker.now().Unix() }
 	}
 	e.checker, e.ctx, e.from, e.limits = c, ctx, c.resolver(), c.Limits.filled()
-	e.scope.ip = ip.Unmap().WithZone("")
+	e.scope.ip = r.IP.Unmap().WithZone("")
 	e.scope.local, e.raw = splitSender(sender)
 	e.scope.origin = toASCII(e.raw)
 	e.scope.receiver = "unknown" // RFC 7208 §7.3
@@ -110,15 +109,17 @@ func (e *eval) blank() *Record {
 }
 
 // verdict evaluates a domain and says what came out.
-func (e *eval) verdict(domain string) Verdict {
-	name := e.origin
+func (e *eval) verdict(v *Verdict, domain string) {
+	v.Domain = e.origin
 	if domain != e.raw {
-		name = toASCII(domain)
+		v.Domain = toASCII(domain)
 	}
-	if !checkable(name) || !e.ip.IsValid() {
-		return Verdict{Result: None, Domain: domain}
+	if !checkable(v.Domain) || !e.ip.IsValid() {
+		v.Result, v.Domain = None, domain
+		return
 	}
-	v := Verdict{Domain: name, Result: e.run(name), Term: e.match, Err: e.err}
+	v.Result = e.run(v.Domain)
+	v.Term, v.Err = e.match, e.err
 	if len(e.stack) == 1 && v.Err == nil {
 		v.Record = e.stack[0].domain
 	}
@@ -127,7 +128,6 @@ func (e *eval) verdict(domain string) Verdict {
 	}
 	v.Terms, v.Voids, v.Queries = e.terms, e.voids, e.queries
 	v.Steps, v.TTL, v.Authentic = slices.Clone(e.steps), max(e.ttl, 0), e.signed && e.queries > 0
-	return v
 }
 
 // run evaluates the record of a domain and all that it leads to.

@@ -27,7 +27,10 @@ func Parse(text string) (*Record, error) {
 
 // parse reads text into r, and uses the memory of its Terms again.
 func (r *Record) parse(text string) error {
-	*r = Record{Text: text, Terms: r.Terms[:0]}
+	r.Text, r.Terms = text, r.Terms[:0]
+	if r.Redirect.Text != "" || r.Exp.Text != "" || r.Unknown != nil {
+		r.Redirect, r.Exp, r.Unknown = Modifier{}, Modifier{}, nil
+	}
 	if !Is(text) {
 		return SyntaxErrors{{Term: cut(text), Text: "the record does not begin with v=spf1"}}
 	}
