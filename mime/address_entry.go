@@ -21,6 +21,8 @@ func (p *addressParser) endEntry(comma bool) {
 		p.push(a)
 		return
 	}
+	// Without brackets, what stands around the "@" is the address, and all else
+	// its name.
 	a := Address{Comment: p.commentText()}
 	tokens := p.tokens
 	for {
@@ -42,8 +44,10 @@ func (p *addressParser) endEntry(comma bool) {
 		p.push(a)
 		return
 	}
+	// No "@" at all: a lone word is a local user, such as MAILER-DAEMON, and
+	// several words are somebody's name.
 	p.flaws.add(BadAddress)
-	if len(tokens) == 1 && tokens[0].kind == addrAtom { // MAILER-DAEMON
+	if len(tokens) == 1 && tokens[0].kind == addrAtom {
 		a.Addr = p.joinAddr(tokens)
 	} else {
 		a.Name = p.phrase(tokens)
@@ -56,6 +60,7 @@ func (p *addressParser) push(a Address) {
 	if a.Name == "" {
 		a.Name = a.Comment
 	}
+	// The commas that are left tell how many are still to come.
 	if len(p.list) == cap(p.list) && len(p.list) == 0 {
 		p.list = make([]Address, 0, 1+bytes.Count(p.b[p.i:], []byte{','}))
 	}
@@ -184,6 +189,7 @@ func (p *addressParser) stripCFWS(b []byte) string {
 	if plainText(b) && !bytes.ContainsAny(b, " (\"\\") {
 		return string(b)
 	}
+	// In a URL, which List-* fields have here, a parenthesis is no comment.
 	lex := lexer{b: b, noComment: bytes.Contains(b, []byte("://"))}
 	var buf []byte
 	for {

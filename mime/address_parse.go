@@ -111,6 +111,8 @@ func (p *addressParser) parse(value []byte) {
 // token reads one token of the list, or what separates entries.
 func (p *addressParser) token(space bool) {
 	switch c := p.peek(); c {
+	// RFC 5322 §4.4: entries may be empty. A semicolon divides them as well:
+	// some programs write their lists so.
 	case ',':
 		p.i++
 		p.endEntry(true)
@@ -121,7 +123,7 @@ func (p *addressParser) token(space bool) {
 			p.open = false
 			p.setGroup(groupMark{})
 		}
-	case ':':
+	case ':': // RFC 5322 §3.4: what came before is the name of a group
 		p.i++
 		p.startGroup()
 	case '<':
@@ -152,6 +154,8 @@ func (p *addressParser) token(space bool) {
 // atom reads an atom, a domain literal or an encoded-word. It takes at least
 // one octet, whatever that is.
 func (p *addressParser) atom(space bool) {
+	// An encoded-word is one token, whatever its text holds. One with brackets
+	// or quotes in it is more likely to have lost its end.
 	if w, ok := p.words.scanWord(p.b, p.i); ok && !bytes.ContainsAny(w.text, `<>"()`) {
 		p.tokens = append(p.tokens, addrTok{p.b[p.i : p.i+w.size], p.i, addrWord, space})
 		p.i += w.size

@@ -37,6 +37,8 @@ func lookupCharset(label []byte) charset {
 	if equalFold(label, "utf-8") {
 		return charset{kind: charsetUTF8}
 	}
+	// Labels differ in punctuation and case more than in letters: iso_8859-1,
+	// ISO8859-1 and "iso-8859-1" are one. What is left is the key.
 	var buf [maxCharsetLabel]byte
 	n := 0
 	for _, c := range label {
@@ -112,6 +114,7 @@ func decodeCharset(dst []byte, c charset, b []byte) ([]byte, bool) {
 // decodeCharsetString is decodeCharset for a whole text: where b needs no
 // change it becomes the string in one copy, or in none if b is owned.
 func decodeCharsetString(c charset, b []byte, owned bool) (string, bool) {
+	// The usual text needs one look to become a string.
 	asIs := false
 	switch c.kind {
 	case charsetUTF8, charsetNone, charsetASCII, charsetUnknown:

@@ -64,6 +64,8 @@ func (p *dateParser) part() bool {
 	case c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z':
 		p.word()
 		return true
+	// Before the time of day a sign divides numbers, as in 2026-11-23; after
+	// it, it begins a zone.
 	case (c == '+' || c == '-') && p.timed:
 		p.zone()
 		return true
@@ -88,13 +90,16 @@ func (p *dateParser) digits() (v, n int) {
 
 // number reads a day, month, year or time of day.
 func (p *dateParser) number() bool {
+	// What a number means follows from how long it is, and from what is there
+	// already: day before month before year, but after a year of four digits
+	// in front the month comes first (RFC 3339 §5.6).
 	v, n := p.digits()
 	switch {
 	case n > 9:
 		return false
 	case p.peek() == ':' && !p.timed:
 		return p.timeOfDay(v)
-	case p.day < 0 && p.year < 0 && n >= 3: // RFC 3339: the year comes first
+	case p.day < 0 && p.year < 0 && n >= 3:
 		p.year = fullYear(v, n)
 	case p.year >= 0 && p.month < 0 && p.day < 0:
 		p.month = v
@@ -177,6 +182,8 @@ func (p *dateParser) word() {
 		p.pm = true
 		return
 	}
+	// A zone stands after the time. The letter T of RFC 3339 stands before it,
+	// as do the days of the week.
 	if !p.timed {
 		return
 	}
@@ -210,7 +217,7 @@ func (p *dateParser) zone() {
 	case n > 4:
 		return
 	}
-	if v%100 > 59 || v > 2400 {
+	if v%100 > 59 || v > 2400 { // RFC 5322 §3.3: not a time of day
 		return
 	}
 	p.offset, p.zoned = sign*(v/100*3600+v%100*60), true
@@ -227,6 +234,8 @@ func (p *dateParser) result() (time.Time, bool) {
 		p.hour > 24 || p.minute > 59 || p.second > 60 || p.year > 9999 {
 		return time.Time{}, false
 	}
+	// time.Date carries 24:00 and a leap second over to the next day or
+	// minute, which is when they end.
 	loc := time.UTC
 	if p.offset != 0 {
 		loc = time.FixedZone("", p.offset)
@@ -260,6 +269,8 @@ func zoneOffset(w []byte) (int, bool) {
 	for i, c := range w {
 		buf[i] = toLower(c)
 	}
+	// RFC 5322 §4.3: the single letters were defined wrongly once, and mean
+	// nothing but UTC; so does whatever else is not here.
 	hours := 0
 	switch string(buf[:len(w)]) {
 	case "ut", "utc", "gmt", "z", "wet":

@@ -99,7 +99,7 @@ func (d *base64Decoder) char(dst []byte, v uint8, off int64) []byte {
 // pad takes one "=".
 func (d *base64Decoder) pad(dst []byte, off int64) []byte {
 	switch {
-	case d.n >= 2:
+	case d.n >= 2: // RFC 2045 §6.8: one or two octets end the text
 		dst = d.tail(dst)
 		d.pads, d.ended = 3-d.n, true // "xx=" awaits one more, "xxx=" none
 		d.n, d.acc = 0, 0
@@ -146,6 +146,8 @@ func (d *base64Decoder) flaw() damage { return d.damage }
 // breaks that stand between groups, and stops before anything else. It is the
 // loop in which attachments spend their time.
 func appendQuads(dst, src []byte) ([]byte, int) {
+	// One allocation, and a slice of fixed size to write to, so that the loop
+	// has no bounds to check that it does not know.
 	need := base64Size(src)
 	if cap(dst)-len(dst) < need {
 		dst = append(make([]byte, 0, len(dst)+max(need, cap(dst)/4)), dst...)
@@ -172,6 +174,8 @@ func appendQuads(dst, src []byte) ([]byte, int) {
 				i, o = i+4, o+3
 			}
 		}
+		// A line break between two groups, as after every 76 characters, is
+		// stepped over; anything else is for append to judge.
 		start := i
 		for i < len(src) && (src[i] == '\r' || src[i] == '\n') {
 			i++

@@ -73,6 +73,7 @@ func (d *uuDecoder) line(dst, line []byte) []byte {
 		d.damage.note(UUBad, d.read)
 		return dst
 	}
+	// A backquote stands for a space, which transport may have lost.
 	count := int(line[0]-' ') & 63
 	if (len(line)-1)*6/8 < count {
 		d.damage.note(UUBad, d.read)

@@ -133,6 +133,8 @@ func (e *Editor) RemovePart(p Part) error {
 	if !up.IsMultipart() {
 		return errors.New("mime: only a part of a multipart can be removed")
 	}
+	// With the part goes the delimiter before it, or for the last part, so that
+	// the closing delimiter stays, the line break that ended the part before.
 	s := p.Span()
 	var before Part
 	for c := range up.Children() {
@@ -154,6 +156,8 @@ func (e *Editor) RemovePart(p Part) error {
 // checkBoundaries refuses text with a line that ends p or a multipart around
 // it (RFC 2046 §5.1.1).
 func (e *Editor) checkBoundaries(p Part, text []byte) error {
+	// The boundaries are read from the headers again: an Editor has nothing of
+	// the scan, and there are few.
 	var open []string
 	for q := p.Parent(); q.Valid(); q = q.Parent() {
 		if f, ok := q.Header().last(fieldContentType); ok && q.IsMultipart() {
@@ -206,6 +210,8 @@ func (e *Editor) field(name, value string) ([]byte, error) {
 // pieces returns the edits in the order of the message. An edit inside another
 // one, such as a field of a part that is removed, is left out.
 func (e *Editor) pieces() []edit {
+	// At one place the longer edit comes first, so that what lies within it is
+	// found to begin before it ends.
 	edits := slices.Clone(e.edits)
 	for i := range edits { // the last field put on top stands first
 		if edits[i].top {

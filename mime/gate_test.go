@@ -178,7 +178,7 @@ func TestCorpora(t *testing.T) {
 				checkFrontEnds(t, b)
 				step := 64
 				if !long {
-					step = max(64, len(b)/24/64*64)
+					step = max(64, len(b)/12/64*64)
 				}
 				for n := 0; n < len(b); n += step {
 					checkMessage(t, b[:n])

@@ -56,6 +56,9 @@ type paramScanner struct {
 // head reads what stands before the parameters, such as "text/plain", without
 // comments and white space.
 func (s *paramScanner) head() []byte {
+	// "text / plain" has white space and perhaps comments within, which RFC
+	// 822 times allowed; a word after the subtype is junk, unless it begins a
+	// parameter whose semicolon was forgotten.
 	var head []byte
 	for {
 		s.skipCFWS()
@@ -166,6 +169,9 @@ func (s *paramScanner) paramValue() (value []byte, quoted bool) {
 		s.i = len(s.b)
 		return value, true
 	}
+	// Without quotes a value ends at white space (RFC 2045 §5.1), but file
+	// names with spaces are sent so all the time. It ends where a parameter or
+	// a comment begins.
 	start, end := s.i, s.i
 	for !s.done() && s.peek() != ';' {
 		if s.peek() == '(' && s.i > start {
@@ -194,6 +200,7 @@ func (s *paramScanner) paramText(p rawParam) string {
 	if p.quoted {
 		v = unescapeParam(v)
 	}
+	// Most values are what they are.
 	if plainText(v) {
 		return string(v)
 	}
@@ -224,6 +231,8 @@ func unescapeParam(b []byte) []byte {
 
 // params reads all parameters that follow.
 func (s *paramScanner) params() []Param {
+	// Pieces may come in any order and between other parameters, so they wait
+	// until all are there.
 	var out []Param
 	var pieces []paramPiece
 	for {

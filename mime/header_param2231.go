@@ -46,6 +46,9 @@ func splitPiece(p rawParam) (piece paramPiece, ok bool) {
 // joinPieces adds the parameters that came in pieces. They replace one of the
 // same name in the plain form, which is there for readers without RFC 2231.
 func (s *paramScanner) joinPieces(out []Param, pieces []paramPiece) []Param {
+	// Sorted by name, then whole before continued, then by index: what belongs
+	// together stands together, and the cost does not depend on how large an
+	// index someone writes.
 	slices.SortStableFunc(pieces, func(a, b paramPiece) int {
 		return cmp.Or(compareFold(a.name, b.name), cmp.Compare(b2i(!a.whole), b2i(!b.whole)), cmp.Compare(a.index, b.index))
 	})
@@ -78,6 +81,7 @@ func (s *paramScanner) joinValue(pieces []paramPiece) (value, language string) {
 		}
 		pieces = pieces[:1]
 	}
+	// Only the first piece names charset and language (RFC 2231 §4.1).
 	var label []byte
 	joined := make([]byte, 0, 64)
 	for i, piece := range pieces {

@@ -82,6 +82,8 @@ func (p *receivedParser) next() (word []byte, sep byte) {
 	if p.i == len(p.b) {
 		return nil, 0
 	}
+	// Depth is all that is kept of comments and brackets: servers leave both
+	// open at times, and what follows counts all the same.
 	if n := p.wordLen(); n > 0 {
 		p.i += n
 		return p.b[p.i-n : p.i], 0
@@ -122,6 +124,8 @@ func (p *receivedParser) word(w []byte) {
 	if p.clause(w) || p.comment > 0 && p.commentClause(w) {
 		return
 	}
+	// An address in brackets is the one the server saw (RFC 5321 §4.1.3); one
+	// in a comment is that too, if there is no better.
 	if ip, ok := wordIP(w); ok {
 		if p.inFrom && (p.bracket > 0 || p.comment > 0 && !p.r.FromIP.IsValid()) {
 			p.r.FromIP = ip
@@ -129,7 +133,7 @@ func (p *receivedParser) word(w []byte) {
 		return
 	}
 	switch {
-	case bytes.IndexByte(w, '@') >= 0:
+	case bytes.IndexByte(w, '@') >= 0: // user@host, as an ident server told
 		if p.inFrom {
 			p.r.Ident = string(bytes.TrimSuffix(w, []byte("@")))
 		}
@@ -142,6 +146,8 @@ func (p *receivedParser) word(w []byte) {
 // clause reads what follows a word that begins a clause.
 func (p *receivedParser) clause(w []byte) bool {
 	switch {
+	// The first one only, wherever it stands: "(from bob@localhost)" is how
+	// some servers say that mail came from the same host.
 	case equalFold(w, "from") && !p.fromSeen:
 		p.r.From = p.host("[")
 		p.fromSeen, p.inFrom = p.r.From != "", true
@@ -153,6 +159,7 @@ func (p *receivedParser) clause(w []byte) bool {
 		}
 		p.inFrom = false
 	case equalFold(w, "for"):
+		// "for" is an English word as well: only an address makes it a clause.
 		save := p.i
 		if addr := p.host("=<"); strings.IndexByte(addr, '@') >= 0 {
 			p.r.For = addr
@@ -219,6 +226,7 @@ func (p *receivedParser) host(skip string) string {
 // protocol looks for the protocol in a with clause, which may be wordy:
 // "with Microsoft SMTP Server".
 func (p *receivedParser) protocol() {
+	// Words are passed over until one is known, or the clause ends.
 	for {
 		save := *p
 		word, sep := p.next()
@@ -309,6 +317,9 @@ func tlsVersion(w []byte) string {
 
 // isCipher reports whether a word looks like the name of a cipher suite.
 func isCipher(w []byte) bool {
+	// DHE-RSA-AES256-GCM-SHA384 in the manner of OpenSSL, or TLS_AES_... as
+	// it is registered: capitals and digits, at least two joints, and the name
+	// of a mode or a hash. Curves and signatures have fewer joints.
 	joints := 0
 	for _, c := range w {
 		switch {

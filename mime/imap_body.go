@@ -55,6 +55,8 @@ func (p Part) appendMultipart(dst []byte, extensions bool) []byte {
 // appendLeaf appends body-type-1part of the grammar in RFC 9051 §9: a text has
 // its lines, a message its envelope, structure and lines besides.
 func (p Part) appendLeaf(dst []byte, extensions bool) []byte {
+	// Type and subtype keep the case they were sent in: clients compare them
+	// without regard to it (RFC 2045 §5.1).
 	typ, sub := p.typeBytes()
 	if equalFold(typ, "multipart") { // one that was not divided
 		typ, sub = []byte("text"), []byte("plain")
@@ -73,6 +75,7 @@ func (p Part) appendLeaf(dst []byte, extensions bool) []byte {
 	}
 	dst = append(dst, ' ')
 	dst = p.appendEncoding(dst)
+	// RFC 9051 §7.5.2: octets and lines are those of the transfer encoding.
 	span := p.Span()
 	dst = append(dst, ' ')
 	dst = strconv.AppendInt(dst, span.CRLFOctets, 10)
@@ -153,6 +156,7 @@ func appendParam(dst []byte, start int, raw rawParam) []byte {
 // appendExtensions appends disposition, language and location, each with a
 // space before it.
 func (p Part) appendExtensions(dst []byte) []byte {
+	// All three always stand there, NIL or not: some clients count.
 	h := p.Header()
 	dst = append(dst, ' ')
 	f, ok := h.last(fieldContentDisposition)

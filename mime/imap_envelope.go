@@ -19,6 +19,7 @@ func (p Part) appendEnvelope(dst []byte) []byte {
 	dst = h.appendRaw(dst, fieldDate)
 	dst = append(dst, ' ')
 	dst = h.appendRaw(dst, fieldSubject)
+	// From is needed up to three times.
 	from := h.appendAddresses(nil, "From")
 	for _, name := range [...]string{"From", "Sender", "Reply-To", "To", "Cc", "Bcc"} {
 		dst = append(dst, ' ')
@@ -108,6 +109,7 @@ func unquoteLocal(s string) string {
 // appendString appends an IMAP string: quoted where that can hold it, else a
 // literal (RFC 9051 §4.3). NUL, which neither can hold, is left out.
 func appendString(dst, s []byte) []byte {
+	// Clients bound the length of a line, and a quoted string is part of one.
 	quoted := len(s) <= 1024
 	for _, c := range s {
 		if c == 0 {

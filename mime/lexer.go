@@ -36,6 +36,7 @@ func (l *lexer) skipSpace() {
 
 // skipCFWS steps over white space and comments (RFC 5322 §3.2.2).
 func (l *lexer) skipCFWS() {
+	// Comments and white space may follow each other in any number.
 	for {
 		l.skipSpace()
 		if l.peek() != '(' {
@@ -53,7 +54,7 @@ func (l *lexer) comment() (text []byte, ok bool) {
 	if l.noComment {
 		return nil, false
 	}
-	depth := 0
+	depth := 0 // RFC 5322 §3.2.2 sets no limit, and none is needed
 	for i := l.i; i < len(l.b); i++ {
 		switch l.b[i] {
 		case '\\':

@@ -36,6 +36,7 @@ const previewBytes = 16 << 10
 
 // previewText decodes the start of a text part.
 func previewText(p Part) string {
+	// A part of any size costs the same: what is shown stands at its start.
 	buf := make([]byte, previewBytes)
 	n := 0
 	r := p.Open()
@@ -68,6 +69,8 @@ func dropQuotes(text string) string {
 // squeeze makes runs of white space single spaces and cuts after limit
 // characters.
 func squeeze(text string, limit int) string {
+	// Characters without width are left out as white space is: newsletters
+	// fill their hidden preview text with them.
 	var b strings.Builder
 	n, space := 0, false
 	for _, r := range text {
@@ -128,6 +131,7 @@ func htmlTag(s string) (end int, block bool) {
 	name := strings.ToLower(strings.TrimFunc(s[1:min(close, 16)], func(r rune) bool { return r == '/' || unicode.IsSpace(r) }))
 	name, _, _ = strings.Cut(name, " ")
 	switch name {
+	// What these hold is not shown.
 	case "script", "style", "title", "head":
 		if s[1] == '/' {
 			return close + 1, true
@@ -136,6 +140,7 @@ func htmlTag(s string) (end int, block bool) {
 			return close + i, true
 		}
 		return len(s), true
+	// These stand within words.
 	case "b", "i", "u", "em", "strong", "span", "a", "font", "small", "code", "sub", "sup":
 		return close + 1, false
 	}

@@ -65,6 +65,8 @@ func splitSection(spec string) (numbers []int, what string) {
 func (m *Message) PartAt(numbers ...int) (p Part, ok bool) {
 	p = m.Root()
 	for i, n := range numbers {
+		// The first number of a message that is no multipart is its body, hence
+		// 1; there is nothing to step into.
 		if i > 0 || p.IsMultipart() {
 			// Inside a message/rfc822 the numbers are those of its message.
 			switch {

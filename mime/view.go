@@ -60,6 +60,8 @@ func (v *views) multipart(p Part, place viewPlace, inText, inHTML bool) {
 
 // part adds one part, and returns which bodies take those that follow it.
 func (v *views) part(p Part, place viewPlace, inText, inHTML bool) (bool, bool) {
+	// A message inside the message is an attachment: its text is not that of
+	// the message around it.
 	typ, sub := p.typeBytes()
 	if p.IsMultipart() {
 		name := mediaWord(sub)
@@ -84,6 +86,8 @@ func (v *views) part(p Part, place viewPlace, inText, inHTML bool) (bool, bool) 
 		}
 		return inText, inHTML
 	}
+	// Deeper within an alternative, the first text decides which of the two
+	// bodies this branch is for.
 	if place.inAlternative {
 		inHTML = inHTML && !plain
 		inText = inText && !html
