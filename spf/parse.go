@@ -64,10 +64,10 @@ type parser struct {
 // term reads one directive or modifier.
 func (p *parser) term(text string, offset int) {
 	fault := ""
-	if i := nameEnd(text); i > 0 && i < len(text) && text[i] == '=' {
-		fault = p.modifier(Modifier{Text: text, Offset: offset, Name: text[:i], Value: text[i+1:]})
+	if n := nameEnd(text); n > 0 && n < len(text) && text[n] == '=' {
+		fault = p.modifier(Modifier{Text: text, Offset: offset, Name: text[:n], Value: text[n+1:]})
 	} else {
-		fault = p.directive(text, offset)
+		fault = p.directive(text, n, offset)
 	}
 	if fault != "" {
 		p.errs = append(p.errs, &SyntaxError{Offset: offset, Term: text, Text: fault})
@@ -111,29 +111,31 @@ func (p *parser) modifier(m Modifier) (fault string) {
 	return fault
 }
 
-// directive reads [ qualifier ] mechanism, in place: terms are large.
-func (p *parser) directive(text string, offset int) (fault string) {
-	p.record.Terms = append(p.record.Terms, Term{Text: text, Offset: offset, Qualifier: '+', Bits4: 32, Bits6: 128})
-	last := len(p.record.Terms) - 1
-	if fault = p.record.Terms[last].read(text); fault != "" {
-		p.record.Terms = p.record.Terms[:last]
+// directive reads [ qualifier ] mechanism, in place: terms are large. If text begins
+// with a name, it has n octets.
+func (p *parser) directive(text string, n, offset int) (fault string) {
+	all, last := p.record.Terms, len(p.record.Terms)
+	if last < cap(all) {
+		all = all[:last+1]
+	} else {
+		all = append(all, Term{})
+	}
+	t := &all[last]
+	*t = Term{Text: text, Offset: offset, Qualifier: '+', Bits4: 32, Bits6: 128}
+	if fault = t.read(text, n); fault == "" {
+		p.record.Terms = all
 	}
 	return fault
 }
 
 // read reads the term from its text.
-func (t *Term) read(rest string) (fault string) {
-	qualified := strings.IndexByte("+-~?", rest[0]) >= 0
+func (t *Term) read(rest string, n int) (fault string) {
+	qualified := n == 0 && strings.IndexByte("+-~?", rest[0]) >= 0
 	if qualified {
 		t.Qualifier, rest = rest[0], rest[1:]
+		n = nameEnd(rest)
 	}
-	n := nameEnd(rest)
-	for m := All; m <= Exists; m++ {
-		if fold(rest[:n], mechanismNames[m]) {
-			t.Mechanism = m
-			break
-		}
-	}
+	t.Mechanism = mechanism(rest[:n])
 	switch rest = rest[n:]; {
 	case qualified && strings.HasPrefix(rest, "="):
 		return "a modifier takes no qualifier"
@@ -141,6 +143,16 @@ func (t *Term) read(rest string) (fault string) {
 		return "no such mechanism"
 	}
 	return t.argument(rest)
+}
+
+// mechanism finds the mechanism of a name, 0 if there is none.
+func mechanism(name string) Mechanism {
+	for m := All; m <= Exists; m++ {
+		if len(name) == len(mechanismNames[m]) && fold(name, mechanismNames[m]) {
+			return m
+		}
+	}
+	return 0
 }
 
 // argument reads what follows the name of the mechanism.
