@@ -45,6 +45,7 @@ const (
 	DuplicateSingleton                  // a field that may occur once occurs again (RFC 5322 §3.6)
 	BodyInHeader                        // the header ends where text begins
 	FromLine                            // an mbox "From " line
+	ByteOrderMark                       // U+FEFF before the first field, which some readers take for its name
 )
 
 // The codes of the structure (RFC 2046 §5.1).
@@ -123,6 +124,7 @@ var codes = [...]codeInfo{
 	DuplicateSingleton:  {"DuplicateSingleton", Ambiguous},
 	BodyInHeader:        {"BodyInHeader", Warn},
 	FromLine:            {"FromLine", Warn},
+	ByteOrderMark:       {"ByteOrderMark", Ambiguous},
 
 	NoBoundaryParam:     {"NoBoundaryParam", Ambiguous},
 	BoundaryNotFound:    {"BoundaryNotFound", Ambiguous},

@@ -20,8 +20,8 @@ func TestCodes(t *testing.T) {
 		assert.Equal(t, info.name, Code(c).String())
 		assert.Equal(t, info.severity, Code(c).Severity())
 	}
-	assert.Len(t, seen, 13+16+19+9)
-	for name, number := range map[string]Code{"LeadingContinuation": 1, "FromLine": 13, "NoBoundaryParam": 32, "Truncated": 47, "BadMediaType": 64, "FilenamesDiffer": 82, "B64Junk": 96, "DecodedLimit": 104} {
+	assert.Len(t, seen, 14+16+19+9)
+	for name, number := range map[string]Code{"LeadingContinuation": 1, "FromLine": 13, "ByteOrderMark": 14, "NoBoundaryParam": 32, "Truncated": 47, "BadMediaType": 64, "FilenamesDiffer": 82, "B64Junk": 96, "DecodedLimit": 104} {
 		assert.Equal(t, number, seen[name], name)
 	}
 	assert.Equal(t, "code 200", Code(200).String())

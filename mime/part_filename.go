@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Filename returns the name the sender gave the part, decoded: the filename of
@@ -60,6 +62,8 @@ func safeName(name string) string {
 		name = name[i+1:]
 	}
 	name = strings.Map(safeRune, strings.ToValidUTF8(name, "\uFFFD"))
+	// One form for each name: two that look the same are the same file.
+	name = norm.NFC.String(name)
 	// Windows drops dots and blanks at the end; at the start a dot hides.
 	name = strings.TrimRight(name, ". ")
 	name = strings.TrimLeft(name, " ")

@@ -17,7 +17,7 @@ func TestSafeFilename(t *testing.T) {
 		"report.pdf": "report.pdf", "../../etc/passwd": "passwd", `..\..\x.txt`: "x.txt", `C:\dir\x.txt`: "x.txt", "/": "", "..": "", ".": "", "": "",
 		"a/..": "", "x.txt\x00.exe": "x.txt.exe", "a\r\nb": "ab", "cod\u202Efdp.exe": "codfdp.exe", "a\u200Bb": "ab",
 		"CON": "_CON", "con.txt": "_con.txt", "LPT1": "_LPT1", "COM¹.txt": "_COM¹.txt", "CONSOLE": "CONSOLE", "COM": "COM", "NUL .txt": "_NUL .txt",
-		".bashrc": "_.bashrc", "name. . ": "name", " name": "name", "a:b|c?d*e<f>g\"h": "a_b_c_d_e_f_g_h", "Zürich.txt": "Zürich.txt",
+		".bashrc": "_.bashrc", "name. . ": "name", " name": "name", "a:b|c?d*e<f>g\"h": "a_b_c_d_e_f_g_h", "Zürich.txt": "Zürich.txt", "Zu\u0308rich.txt": "Zürich.txt",
 		"a\u00A0b": "a b", "\xff.txt": "\uFFFD.txt", strings.Repeat("x", 300) + ".pdf": strings.Repeat("x", 251) + ".pdf",
 		strings.Repeat("ü", 200): strings.Repeat("ü", 127), "x." + strings.Repeat("y", 300): "x." + strings.Repeat("y", 253),
 	} {

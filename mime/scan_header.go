@@ -79,12 +79,25 @@ func (s *scan) headerLine(i, n, size int) (next int, ok bool) {
 		s.m.fields[len(s.m.fields)-1].end = uint32(s.hdr.size)
 		return i + size, true
 	}
-	if name, colon := fieldName(line); name > 0 {
+	mark := s.byteOrderMark(line, first)
+	if name, colon := fieldName(line[mark:]); name > 0 {
 		s.takeLine(i, n, size)
-		s.addField(i, name, colon, size)
+		s.addField(i+mark, name, colon, size-mark)
+		if mark > 0 {
+			s.defect(ByteOrderMark, s.cur, i)
+		}
 		return i + size, true
 	}
 	return s.junkLine(i, n, size, first)
+}
+
+// byteOrderMark measures the mark that an editor has put in front of a message
+// it took for a text.
+func (s *scan) byteOrderMark(line []byte, first bool) int {
+	if first && s.cur == 0 && s.hdr.size == 0 && bytes.HasPrefix(line, []byte("\uFEFF")) {
+		return len("\uFEFF")
+	}
+	return 0
 }
 
 // fieldName measures the name that a line begins with. It returns 0 for a line

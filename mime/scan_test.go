@@ -132,6 +132,8 @@ func TestHeaderLines(t *testing.T) {
 		{"quoted mbox line", ">From bob Mon Nov 23 2026\nA: b\n\nx", "= A=b", "x", "FromLine"},
 		{"8 bit", "A: \xff\xfe\n\nx", "A=\xff\xfe", "x", "Raw8bit"},
 		{"8 bit name", "\xc3\xa4: b\n\nx", "\xc3\xa4=b", "x", "Raw8bit BadName"},
+		{"byte order mark", "\uFEFFA: b\nC: d\n\nx", "A=b C=d", "x", "Raw8bit ByteOrderMark"},
+		{"byte order mark before text", "\uFEFFtext\n", "", "\uFEFFtext\n", "PartWithoutHeader"},
 		{"NUL", "A: b\x00c\n\nx", "A=b\x00c", "x", "NUL"},
 		{"bare CR", "A: b\rc\n\nx", "A=b\rc", "x", "BareCR"},
 		{"double CR", "A: b\r\r\n\r\nx", "A=b", "x", "BareCR"},
