@@ -111,9 +111,14 @@ func (c *conn) lostMessage(err error) (Reply, error) {
 
 // verdict answers a message that was read to its end.
 func (c *conn) verdict(t *transaction, err error, src source) Reply {
-	results := c.resultsOf(t, err)
+	tr := c.srv.Trace
+	traced := tr != nil && tr.Message != nil
+	var results Results // empty where nobody asks
+	if err != nil || traced || c.srv.Profile == LMTP {
+		results = c.resultsOf(t, err)
+	}
 	r := c.lastReply(t, results, err, src.Last())
-	if tr := c.srv.Trace; tr != nil && tr.Message != nil {
+	if traced {
 		tr.Message(&t.Transaction, src.Size(), results, time.Since(c.dataStart))
 	}
 	if l := c.srv.Log; l != nil {
@@ -147,7 +152,7 @@ func (c *conn) lastReply(t *transaction, results Results, err error, last bool) 
 			accepted++
 		}
 	}
-	if accepted > 0 {
+	if accepted > 0 || err == nil {
 		c.errors = 0
 	}
 	ok := plainOK

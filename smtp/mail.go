@@ -15,6 +15,9 @@ type transaction struct {
 	cancel context.CancelCauseFunc
 	rcpts  int  // how many RCPT were accepted; the handler may change To
 	prdr   bool // MAIL asked for a reply for each recipient
+
+	asked Recipient    // of the RCPT that is being answered
+	first [1]Recipient // room for To: most messages have one
 }
 
 // MAIL begins a transaction (RFC 5321 §4.1.1.2).
@@ -26,7 +29,7 @@ func (c *conn) MAIL(arg string) (Reply, error) {
 	if err != nil {
 		return ReplyTo(err), nil
 	}
-	if addr.EqualFold(from.Address(), "postmaster") {
+	if from.domain == "" && !from.IsNull() { // the grammar lets postmaster through
 		return Reply{501, "5.1.7", "A sender needs a domain"}, nil
 	}
 	t := &transaction{}
@@ -38,7 +41,7 @@ func (c *conn) MAIL(arg string) (Reply, error) {
 	if r, ok := c.checkMail(from, &t.Params); !ok {
 		return r, nil
 	}
-	t.Session, t.From = &c.session, from
+	t.Session, t.From, t.To = &c.session, from, t.first[:0]
 	t.ID = c.session.ID + "." + strconv.Itoa(int(c.messages)+1)
 	t.ctx, t.cancel = context.WithCancelCause(c.context())
 	if f := c.srv.Handler.Mail; f != nil {
@@ -94,9 +97,10 @@ func (c *conn) RCPT(arg string) (Reply, error) {
 	if to.IsNull() {
 		return Reply{501, "5.1.3", "A recipient is needed"}, nil
 	}
-	r := Recipient{Path: to}
+	r := &c.tx.asked
+	*r = Recipient{Path: to}
 	if rest != "" {
-		if err := c.params(nil, rcptNames).setRcpt(rest, &r); err != nil {
+		if err := c.params(nil, rcptNames).setRcpt(rest, r); err != nil {
 			return ReplyTo(err), nil
 		}
 	}
@@ -108,13 +112,13 @@ func (c *conn) RCPT(arg string) (Reply, error) {
 	}
 	if f := c.srv.Handler.Rcpt; f != nil {
 		err := c.callTx(c.tx, false, func(ctx context.Context) error {
-			return f(ctx, &c.tx.Transaction, &r)
+			return f(ctx, &c.tx.Transaction, r)
 		})
 		if err != nil {
 			return c.failure(err), nil
 		}
 	}
-	c.tx.To = append(c.tx.To, r)
+	c.tx.To = append(c.tx.To, *r)
 	c.tx.rcpts++
 	c.state = inRcpt
 	return Reply{250, "2.1.5", "Recipient OK"}, nil
