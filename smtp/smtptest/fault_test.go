@@ -167,7 +167,9 @@ func contextCase(t *testing.T, st smtptest.Stage, flight, clear bool) {
 	begun := time.Now()
 	r := deliver(ctx, t, c, text+strings.Repeat("0123456789\r\n", 50000))
 	assert.LessOrEqual(t, time.Since(begun), limit)
-	require.ErrorIs(t, r.Err, context.DeadlineExceeded)
+	if st != smtptest.TLS { // crypto/tls may see the deadline before the context does
+		require.ErrorIs(t, r.Err, context.DeadlineExceeded)
+	}
 	truth(t, srv, r)
 }
 

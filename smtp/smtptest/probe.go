@@ -110,9 +110,14 @@ func (p *probe) drip(s string) {
 	}
 }
 
+// stepTime is how long a step may take on whose end the suite relies.
+const stepTime = 30 * time.Second
+
 // arm gives the next step its time.
-func (p *probe) arm() {
-	until := time.Now().Add(cmp.Or(p.Timeout, 5*time.Second))
+func (p *probe) arm() { p.armFor(stepTime) }
+
+func (p *probe) armFor(d time.Duration) {
+	until := time.Now().Add(d)
 	if d, ok := p.ctx.Deadline(); ok && d.Before(until) {
 		until = d
 	}
@@ -122,6 +127,10 @@ func (p *probe) arm() {
 // reply reads one reply.
 func (p *probe) reply() (code int, text string, err error) {
 	p.arm()
+	return p.readReply()
+}
+
+func (p *probe) readReply() (code int, text string, err error) {
 	for {
 		b, err := p.r.ReadSlice('\n')
 		if err != nil {
@@ -155,7 +164,8 @@ func (p *probe) want(code int) (string, error) {
 func (p *probe) rest() (codes []int, hangs bool) {
 	p.send("QUIT\r\n")
 	for {
-		code, _, err := p.reply()
+		p.armFor(cmp.Or(p.Timeout, 5*time.Second))
+		code, _, err := p.readReply()
 		switch {
 		case err != nil:
 			timeout, _ := errors.AsType[net.Error](err)

@@ -34,6 +34,7 @@ type Server struct {
 	CA []byte
 
 	t        testing.TB
+	ca       *testcert.Authority
 	listener net.Listener
 	smtp     smtp.Server
 	outer    *tls.Config // shown to clients
@@ -108,21 +109,21 @@ func start(t testing.TB, l net.Listener, implicit bool, change []func(*smtp.Serv
 		l.Close()
 		t.Fatalf("smtptest: %v", err)
 	}
-	s := &Server{t: t, listener: l, Addr: l.Addr().String(), implicit: implicit, arrived: make(chan struct{})}
-	s.defaults(ca)
+	s := &Server{t: t, ca: ca, listener: l, Addr: l.Addr().String(), implicit: implicit, arrived: make(chan struct{})}
+	s.defaults()
 	for _, f := range change {
 		f(&s.smtp)
 	}
-	s.settle(ca)
+	s.settle()
 	t.Cleanup(s.close)
 	s.wg.Go(s.accept)
 	return s
 }
 
 // defaults make the server offer all it can and put up with anything.
-func (s *Server) defaults(ca *testcert.Authority) {
+func (s *Server) defaults() {
 	s.smtp.Name = Name
-	s.smtp.TLSConfig = ca.MutualServer()
+	s.smtp.TLSConfig = s.ca.MutualServer()
 	s.smtp.Auth = &sasl.Authenticator{
 		Password: func(context.Context, sasl.Login, string) error { return nil },
 		Token: func(_ context.Context, l sasl.Login, _ string) (string, error) {
@@ -141,10 +142,10 @@ func (s *Server) defaults(ca *testcert.Authority) {
 }
 
 // settle takes over what the test has made of the server.
-func (s *Server) settle(ca *testcert.Authority) {
+func (s *Server) settle() {
 	s.lmtp = s.smtp.Profile == smtp.LMTP
 	if s.smtp.TLSConfig != nil {
-		s.TLS, s.CA = ca.Client(), ca.PEM()
+		s.TLS, s.CA = s.ca.Client(), s.ca.PEM()
 		s.outer = s.smtp.TLSConfig
 		s.smtp.TLSConfig = innerTLS(s.outer)
 		s.inner = sasl.TrackCertificate(s.smtp.TLSConfig)
@@ -172,6 +173,17 @@ func (s *Server) Client() *smtp.Client {
 		c.Auth = s.auth()
 	}
 	s.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// Certificate makes a client certificate that s trusts, for SASL EXTERNAL: user
+// is its common name, which is who logs in by it.
+func (s *Server) Certificate(user string) tls.Certificate {
+	s.t.Helper()
+	c, err := s.ca.Issue(testcert.Leaf{CommonName: user, Emails: []string{user + "@example.org"}})
+	if err != nil {
+		s.t.Fatalf("smtptest: %v", err)
+	}
 	return c
 }
 

@@ -20,8 +20,8 @@ type Target struct {
 
 	// Dial connects; nil is a net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Timeout is how long it may take for any one reply; 0 is 5 seconds. A
-	// server that waits longer counts as one that hangs.
+	// Timeout is how long the server may take for the reply to a message; 0 is
+	// 5 seconds. One that takes longer counts as one that hangs.
 	Timeout time.Duration
 }
 

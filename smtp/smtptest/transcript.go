@@ -3,6 +3,7 @@ package smtptest
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/postilion-mail/postilion/internal/script"
@@ -63,14 +64,36 @@ func (s *Server) transcripts() []string {
 // Compare compares the only conversation with a golden one: the form of
 // [Server.Transcript], in whose lines "*" stands for anything and "**" for one
 // star. The error shows the first difference, and nil means there is none.
-func (s *Server) Compare(golden string) error {
+func (s *Server) Compare(golden string) error { return s.compare("golden", golden) }
+
+func (s *Server) compare(name, golden string) error {
 	list := s.transcripts()
 	if len(list) != 1 {
 		return fmt.Errorf("smtptest: %d connections, of which one can be compared", len(list))
 	}
-	want, err := script.Parse("golden", golden)
+	want, err := script.Parse(name, golden)
 	if err != nil {
 		return err
 	}
 	return script.Compare(want, list[0])
+}
+
+// Golden compares the only conversation with the file at path, as
+// [Server.Compare] does, and fails the test at the first difference. With
+// update it writes the file instead.
+func (s *Server) Golden(path string, update bool) {
+	s.t.Helper()
+	if update {
+		if err := os.WriteFile(path, []byte(s.Transcript()), 0o644); err != nil {
+			s.t.Fatalf("smtptest: %v", err)
+		}
+		return
+	}
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = s.compare(path, string(b))
+	}
+	if err != nil {
+		s.t.Fatalf("smtptest: %v", err)
+	}
 }
