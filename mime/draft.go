@@ -1,0 +1,163 @@
+package mime
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Draft is a message that was built: it never changes, can be read and written
+// any number of times, by several goroutines at once, and knows what an
+// envelope needs. It is an smtp.Outgoing, though neither package imports the
+// other.
+type Draft struct {
+	sender   string
+	rcpts    []string
+	utf8     bool
+	eightBit bool
+	top      []byte    // the message's own fields
+	entity   []segment // the fields of the structure, the empty line, the body
+	rand     func() string
+}
+
+// segment is a run of octets: from memory, or of a file that is read when its
+// turn comes.
+type segment struct {
+	b    []byte
+	file *File
+	size int64 // of what comes out
+	raw  bool  // the file as it is, not base64
+}
+
+// appendBytes adds to the last run in memory, or begins one.
+func appendBytes(out []segment, list ...[]byte) []segment {
+	n := len(out)
+	if n == 0 || out[n-1].file != nil {
+		out = append(out, segment{})
+		n++
+	}
+	last := &out[n-1]
+	for _, b := range list {
+		last.b = append(last.b, b...)
+	}
+	last.size = int64(len(last.b))
+	return out
+}
+
+// mimeVersion stands before the structure's fields (RFC 2045 §4).
+const mimeVersion = "MIME-Version: 1.0\r\n"
+
+func (d *Draft) segments() []segment {
+	top := segment{b: append(append([]byte(nil), d.top...), mimeVersion...)}
+	top.size = int64(len(top.b))
+	return append([]segment{top}, d.entity...)
+}
+
+// Sender is the reverse-path: the address of Sender, else of From.
+func (d *Draft) Sender() string { return d.sender }
+
+// Recipients are the addresses of To, Cc and Bcc, each once.
+func (d *Draft) Recipients() []string { return append([]string(nil), d.rcpts...) }
+
+// Needs tells which extensions the message cannot do without: SMTPUTF8 if a
+// local-part is not ASCII, 8BITMIME if a part travels in eight bits.
+func (d *Draft) Needs() (smtputf8, eightBit bool) { return d.utf8, d.eightBit }
+
+// Size is the message's length in octets.
+func (d *Draft) Size() int64 {
+	size := int64(0)
+	for _, s := range d.segments() {
+		size += s.size
+	}
+	return size
+}
+
+// WriteTo writes the message. Errors are those of w and of the files.
+func (d *Draft) WriteTo(w io.Writer) (int64, error) {
+	r := d.reader()
+	defer r.Close()
+	return r.WriteTo(w)
+}
+
+// Bytes is the message in memory, for tests and small messages.
+func (d *Draft) Bytes() ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(int(min(d.Size(), 1<<20)))
+	_, err := d.WriteTo(&b)
+	return b.Bytes(), err
+}
+
+// Prepend gives a draft with one more field on top and nothing else changed,
+// as trace fields and signatures of the header need it. The value is written
+// as it is; it may be folded, with CRLF before white space.
+func (d *Draft) Prepend(name, value string) (*Draft, error) {
+	if err := checkName(name); err != nil {
+		return nil, &FieldError{name, err}
+	}
+	if err := checkFolded(value); err != nil {
+		return nil, &FieldError{name, err}
+	}
+	out := *d
+	out.top = append([]byte(name+": "+value+"\r\n"), d.top...)
+	return &out, nil
+}
+
+// checkFolded is checkText for a value with line breaks of its own.
+func checkFolded(value string) error {
+	first := true
+	for line := range bytes.SplitSeq([]byte(value), crlf) {
+		if !first && (len(line) == 0 || line[0] != ' ' && line[0] != '\t' || len(bytes.Trim(line, " \t")) == 0) {
+			return errors.New("a line that is no fold")
+		}
+		if first = false; len(line) > maxLine-80 {
+			return errors.New("line too long")
+		}
+		if err := checkText(string(line)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errChanged is a file that is not as long as it was when it was attached.
+var errChanged = errors.New("mime: file changed while it was sent")
+
+// open reads the segment from an offset of its output on.
+func (s *segment) open(off int64) (io.ReadCloser, error) {
+	if s.file == nil {
+		return io.NopCloser(bytes.NewReader(s.b[off:])), nil
+	}
+	rc, err := s.file.reader()
+	if err != nil {
+		return nil, fmt.Errorf("mime: %s: %w", s.file.name, err)
+	}
+	if err := s.skip(rc, off); err != nil {
+		rc.Close()
+		return nil, fmt.Errorf("mime: %s: %w", s.file.name, err)
+	}
+	var r io.Reader = rc
+	if !s.raw {
+		r = newBase64Reader(rc, int(off%(base64Out+2)))
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{r, rc}, nil
+}
+
+// skip brings a file to where the output at off comes from.
+func (s *segment) skip(r io.Reader, off int64) error {
+	if !s.raw {
+		off = off / (base64Out + 2) * base64In
+	}
+	if off == 0 {
+		return nil
+	}
+	if seeker, ok := r.(io.Seeker); ok {
+		_, err := seeker.Seek(off, io.SeekStart)
+		return err
+	}
+	_, err := io.CopyN(io.Discard, r, off)
+	return err
+}

@@ -1,0 +1,92 @@
+package mime
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// param writes a parameter of a MIME field (RFC 2045 §5.1): a token, a
+// quoted-string, or, where neither will do, the form of RFC 2231, in pieces if
+// it is long.
+func (w *fieldWriter) param(name, value string) {
+	w.glue(";")
+	switch {
+	case isToken(value):
+		w.token(name + "=" + value)
+	case isASCIIText(value) && len(value) < 60:
+		w.token(name + "=" + quoteString(value))
+	default:
+		w.extended(name, value)
+	}
+}
+
+// legacyName writes a file name as many senders did before RFC 2231, as an
+// encoded-word within quotes, for readers that know nothing else.
+func (w *fieldWriter) legacyName(name, value string) {
+	q := qWidth(value, false) <= (len(value)+2)/3*4
+	w.glue(";")
+	w.token(name + `="` + encodeWord(value, q, true) + `"`)
+}
+
+// extended writes name*=utf-8 and two quotes, then the value, or name*0*=, name*1*= and so on.
+func (w *fieldWriter) extended(name, value string) {
+	const charset = "utf-8''"
+	text := percent(value)
+	if len(name)+len("*=")+len(charset)+len(text) < foldAt-2 {
+		w.token(name + "*=" + charset + text)
+		return
+	}
+	for i := 0; text != ""; i++ {
+		head := name + "*" + strconv.Itoa(i) + "*="
+		if i == 0 {
+			head += charset
+		}
+		n := percentPrefix(text, foldAt-2-len(head))
+		w.token(head + text[:n])
+		if text = text[n:]; text != "" {
+			w.glue(";")
+		}
+	}
+}
+
+// percent escapes all but attribute-char (RFC 2231 §7).
+func percent(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c < utf8.RuneSelf && isTokenChar(c) && strings.IndexByte("*'%", c) < 0 {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('%')
+			b.WriteByte(upperHex[c>>4])
+			b.WriteByte(upperHex[c&15])
+		}
+	}
+	return b.String()
+}
+
+// percentPrefix cuts no escape apart.
+func percentPrefix(s string, room int) int {
+	n := min(room, len(s))
+	for back := range 2 {
+		if n < len(s) && n-back-1 >= 0 && s[n-back-1] == '%' {
+			return n - back - 1
+		}
+	}
+	return n
+}
+
+// isToken is RFC 2045 §5.1.
+func isToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !isTokenChar(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isTokenChar(c byte) bool {
+	return c > ' ' && c < 0x7f && strings.IndexByte(`()<>@,;:\"/[]?=`, c) < 0
+}
