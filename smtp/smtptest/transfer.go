@@ -2,7 +2,6 @@ package smtptest
 
 import (
 	"bytes"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -243,7 +242,7 @@ func (d *dialogue) showBody(b []byte) {
 	if room >= 0 {
 		d.body.add(&d.notes, b[:room])
 		d.body.end(&d.notes)
-		d.notes.Client(fmt.Sprintf("[the rest is not shown]\r\n"))
+		d.notes.Client("[the rest is not shown]\r\n")
 	}
 }
 
