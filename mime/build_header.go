@@ -4,9 +4,7 @@ package mime
 // behind.
 func (c *compiler) header() []byte {
 	w := &fieldWriter{}
-	w.begin("Date")
-	w.token(c.now().Format("Mon, 2 Jan 2006 15:04:05 -0700")) // RFC 5322 §3.3
-	w.end()
+	w.date("Date", c.now())
 	lists := []struct {
 		name string
 		list []Address

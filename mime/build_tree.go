@@ -17,6 +17,7 @@ type entity struct {
 	raw      bool   // file travels as it is
 	boundary string
 	parts    []*entity
+	pieces   []segment // all of it, from elsewhere
 }
 
 // tree nests the parts as readers expect them: attachments beside the text,
@@ -93,6 +94,11 @@ func newMultipart(sub string, random func() string, parts []*entity, params ...s
 func (n *entity) holds(text string) bool {
 	for _, p := range n.parts {
 		if p.holds(text) {
+			return true
+		}
+	}
+	for _, s := range n.pieces {
+		if bytes.Contains(s.b, []byte(text)) {
 			return true
 		}
 	}
@@ -212,6 +218,9 @@ func (c *compiler) messageShape(f *File) (encoding string, size int64, err error
 
 // segments writes the entity as pieces to be read one after the other.
 func (n *entity) segments(out []segment) []segment {
+	if n.pieces != nil {
+		return appendSegments(out, n.pieces)
+	}
 	out = appendBytes(out, n.header, crlf)
 	switch {
 	case n.boundary != "":

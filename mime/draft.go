@@ -45,6 +45,18 @@ func appendBytes(out []segment, list ...[]byte) []segment {
 	return out
 }
 
+// appendSegments adds runs, joining those in memory.
+func appendSegments(out, more []segment) []segment {
+	for _, s := range more {
+		if s.file == nil {
+			out = appendBytes(out, s.b)
+		} else {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // mimeVersion stands before the structure's fields (RFC 2045 §4).
 const mimeVersion = "MIME-Version: 1.0\r\n"
 

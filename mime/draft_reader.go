@@ -11,8 +11,10 @@ import (
 // Whoever does not read to the end should close it, if files are attached.
 func (d *Draft) Reader() io.ReadSeeker { return d.reader() }
 
-func (d *Draft) reader() *draftReader {
-	r := &draftReader{segments: d.segments()}
+func (d *Draft) reader() *draftReader { return newDraftReader(d.segments()) }
+
+func newDraftReader(list []segment) *draftReader {
+	r := &draftReader{segments: list}
 	for _, s := range r.segments {
 		r.size += s.size
 	}

@@ -1,0 +1,103 @@
+package mime
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ARF is a feedback report (RFC 5965): somebody complains about a message. One
+// struct for reading and for writing.
+type ARF struct {
+	Type       string // abuse, fraud, virus, other, not-spam, auth-failure
+	UserAgent  string
+	Version    string // "" is "1" when writing
+	Sender     string // Original-Mail-From, without brackets
+	Recipients []string
+	SourceIP   string
+	Reporting  string // host; dns
+	EnvID      string
+	Arrival    time.Time
+	Incidents  int // 0: not said, which means one
+	Domains    []string
+	URIs       []string
+	AuthRes    []string // Authentication-Results
+	Text       string   // for people, when writing; "" a text in English
+	Subject    string
+	From       Address
+	Now        func() time.Time
+	Rand       io.Reader
+}
+
+// ParseARF reads a report; ok is false where m is none.
+func ParseARF(m *Message) (a *ARF, ok bool) {
+	groups, ok := reportFields(m, "message/feedback-report")
+	if !ok || len(groups) == 0 {
+		return nil, false
+	}
+	h := groups[0]
+	a = &ARF{Type: strings.ToLower(h.Get("Feedback-Type")), UserAgent: h.Get("User-Agent"), Version: h.Get("Version"),
+		Sender: strings.Trim(h.Get("Original-Mail-From"), "<> \t"), SourceIP: h.Get("Source-IP"), EnvID: h.Get("Original-Envelope-Id")}
+	_, a.Reporting = cutTyped(h.Get("Reporting-MTA"))
+	date := h.Get("Arrival-Date")
+	if date == "" {
+		date = h.Get("Received-Date") // as drafts of the RFC had it
+	}
+	a.Arrival, _ = ParseDate(date)
+	a.Incidents, _ = strconv.Atoi(h.Get("Incidents"))
+	for name, to := range map[string]*[]string{"Original-Rcpt-To": &a.Recipients, "Reported-Domain": &a.Domains, "Reported-URI": &a.URIs, "Authentication-Results": &a.AuthRes} {
+		for f := range h.All(name) {
+			*to = append(*to, strings.Trim(f.Text(), "<> \t"))
+		}
+	}
+	return a, true
+}
+
+// Draft makes the report for the address that takes complaints, with the
+// message it is about (RFC 5965 §2).
+func (a *ARF) Draft(to string, original *io.SectionReader) (*Draft, error) {
+	w := &fieldWriter{}
+	w.field("Feedback-Type", a.Type)
+	w.field("User-Agent", a.UserAgent)
+	version := a.Version
+	if version == "" {
+		version = "1"
+	}
+	w.field("Version", version)
+	w.field("Original-Envelope-Id", a.EnvID)
+	if a.Sender != "" {
+		w.field("Original-Mail-From", "<"+a.Sender+">")
+	}
+	for _, r := range a.Recipients {
+		w.field("Original-Rcpt-To", "<"+r+">")
+	}
+	w.dateLine("Arrival-Date", a.Arrival)
+	w.typed("Reporting-MTA", "dns", a.Reporting)
+	w.field("Source-IP", a.SourceIP)
+	if a.Incidents > 0 {
+		w.field("Incidents", strconv.Itoa(a.Incidents))
+	}
+	for _, f := range []struct {
+		name string
+		list []string
+	}{{"Authentication-Results", a.AuthRes}, {"Reported-Domain", a.Domains}, {"Reported-URI", a.URIs}} {
+		for _, v := range f.list {
+			w.field(f.name, v)
+		}
+	}
+	r := &report{kind: "feedback-report", machine: "message/feedback-report", text: a.text(), groups: []*fieldWriter{w}, original: original}
+	subject := a.Subject
+	if subject == "" {
+		subject = "Feedback report: " + a.Type
+	}
+	return r.build(&Builder{From: []Address{a.From}, To: []Address{{Addr: to}}, Subject: subject, Now: a.Now, Rand: a.Rand})
+}
+
+func (a *ARF) text() string {
+	if a.Text != "" {
+		return a.Text
+	}
+	return fmt.Sprintf("This is a report of type %q about a message received from %s.\n", a.Type, a.SourceIP)
+}

@@ -1,0 +1,113 @@
+package mime
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// MDN is a message disposition notification (RFC 8098): what became of a
+// message in its recipient's hands. One struct for reading and for writing.
+type MDN struct {
+	ReportingUA string // "host; product"
+	Gateway     string
+	Original    string // recipient as the sender wrote it, with its type
+	Final       string // the address whose owner reports
+	OriginalID  string // Message-ID of the message, without brackets
+	Mode        string // "manual-action/MDN-sent-manually"; "" is that
+	Type        string // displayed, deleted, dispatched, processed
+	Modifiers   []string
+	Error       string
+	Text        string // for people, when writing; "" a text in English
+	Subject     string // when writing; "" by Type
+	From        Address
+	InReplyTo   []string
+	Now         func() time.Time
+	Rand        io.Reader
+}
+
+// WantsMDN gives the addresses that m asks to be told of its disposition at
+// (RFC 8098 §2.1). A user's consent is needed before one is sent (RFC 8098
+// §2.1), and always if the return path is another.
+func WantsMDN(m *Message) []Address { return m.Header().Addresses("Disposition-Notification-To") }
+
+// ParseMDN reads a notification; ok is false where m is none.
+func ParseMDN(m *Message) (n *MDN, ok bool) {
+	groups, ok := reportFields(m, "message/disposition-notification", "message/global-disposition-notification")
+	if !ok || len(groups) == 0 {
+		return nil, false
+	}
+	h := groups[0]
+	n = &MDN{ReportingUA: h.Get("Reporting-UA"), Error: h.Get("Error"), OriginalID: strings.Trim(h.Get("Original-Message-ID"), "<> \t")}
+	_, n.Gateway = cutTyped(h.Get("MDN-Gateway"))
+	_, n.Final = cutTyped(h.Get("Final-Recipient"))
+	if typ, original := cutTyped(h.Get("Original-Recipient")); original != "" {
+		n.Original = typ + ";" + original
+	}
+	mode, rest, _ := strings.Cut(h.Get("Disposition"), ";")
+	typ, modifiers, found := strings.Cut(rest, "/")
+	n.Mode, n.Type = strings.TrimSpace(mode), strings.ToLower(strings.TrimSpace(typ))
+	if found {
+		for m := range strings.SplitSeq(modifiers, ",") {
+			n.Modifiers = append(n.Modifiers, strings.TrimSpace(m))
+		}
+	}
+	return n, true
+}
+
+// Draft makes the notification, for the address that asked for it. original is
+// the message, nil to leave it out; its header alone is given back, as the
+// reader of it may be anyone. The reverse-path is null (RFC 8098 §3).
+func (n *MDN) Draft(to string, original *io.SectionReader) (*Draft, error) {
+	w := &fieldWriter{}
+	w.field("Reporting-UA", n.ReportingUA)
+	w.typed("MDN-Gateway", "smtp", n.Gateway)
+	if typ, address := cutTyped(n.Original); address != "" {
+		if typ == "" {
+			typ = addressType(address)
+		}
+		w.typed("Original-Recipient", typ, address)
+	}
+	w.typed("Final-Recipient", addressType(n.Final), n.Final)
+	if n.OriginalID != "" {
+		w.field("Original-Message-ID", "<"+n.OriginalID+">")
+	}
+	mode := n.Mode
+	if mode == "" {
+		mode = "manual-action/MDN-sent-manually"
+	}
+	disposition := mode + "; " + n.Type
+	if len(n.Modifiers) > 0 {
+		disposition += "/" + strings.Join(n.Modifiers, ",")
+	}
+	w.field("Disposition", disposition)
+	w.field("Error", n.Error)
+	r := &report{kind: "disposition-notification", machine: "message/disposition-notification", text: n.text(), groups: []*fieldWriter{w}, original: original, headers: true}
+	if r.utf8 = !ascii(n.Final) || !ascii(n.Original); r.utf8 {
+		r.machine = "message/global-disposition-notification"
+	}
+	from := n.From
+	if from.Addr == "" {
+		from.Addr = n.Final
+	}
+	subject := n.Subject
+	if subject == "" {
+		subject = "Disposition notification: " + n.Type
+	}
+	b := &Builder{From: []Address{from}, To: []Address{{Addr: to}}, Subject: subject, InReplyTo: n.InReplyTo, Now: n.Now, Rand: n.Rand,
+		Extra: []Extra{{"Auto-Submitted", "auto-replied"}}}
+	d, err := r.build(b)
+	if err != nil {
+		return nil, err
+	}
+	d.sender = ""
+	return d, nil
+}
+
+func (n *MDN) text() string {
+	if n.Text != "" {
+		return n.Text
+	}
+	return fmt.Sprintf("The message you sent to %s was %s.\nThat does not mean that anybody has read or understood it.\n", n.Final, n.Type)
+}
