@@ -1,6 +1,7 @@
 // Command tour sends a message from Alice at crepes.fr to Bob at hamburger.edu,
 // by real TCP between two mail servers on this machine, and prints what they
-// say to each other.
+// say to each other. On its way the message finds Bob's mail host by MX, whose
+// first choice is down, and passes SPF; then somebody forges one, and fails.
 //
 //	go run ./examples/tour
 //	go run ./examples/tour -tls -message letter.eml -to bob@hamburger.edu
@@ -9,16 +10,15 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
-	"sync"
 
+	"github.com/postilion-mail/postilion/mx"
+	"github.com/postilion-mail/postilion/mx/relay"
 	"github.com/postilion-mail/postilion/smtp"
 )
 
@@ -51,8 +51,7 @@ func main() {
 	}
 }
 
-// run is the tour. Alice's user agent hands her message to crepes.fr, which
-// hands it on to hamburger.edu, which puts it into Bob's mailbox.
+// run is the tour.
 func run(ctx context.Context, out io.Writer, o options) error {
 	message := []byte(letter)
 	if o.message != "" {
@@ -65,13 +64,15 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	if err != nil {
 		return err
 	}
-	world, err := newWorld(out, o)
+	w, err := newWorld(out, o, env)
 	if err != nil {
 		return err
 	}
 
+	// Hamburger.edu takes mail for its own domain, and delivers it to Bob.
 	bob := &mailbox{}
-	hamburger := world.server("hamburger.edu", smtp.Handler{
+	hamburger, err := w.listen(ctx, "hamburger.edu", smtp.Handler{
+		Mail: w.checkSPF,
 		Rcpt: func(_ context.Context, _ *smtp.Transaction, r *smtp.Recipient) error {
 			if r.Path.Domain() != env.To[0].Path.Domain() {
 				return smtp.Reject(550, "5.7.1", "we do not relay")
@@ -80,99 +81,47 @@ func run(ctx context.Context, out io.Writer, o options) error {
 		},
 		Message: bob.deliver,
 	})
-	toBob, stopHamburger, err := world.listen(ctx, hamburger)
 	if err != nil {
 		return err
 	}
-	relay := world.client("crepes.fr", toBob)
-	defer relay.Close()
+	// Crepes.fr takes what Alice sends, and looks for the receiver's host.
+	agent := &relay.Relay{Finder: w.finder(), Port: hamburger.port, TLS: w.policy,
+		Client: &smtp.Client{LocalName: "crepes.fr"},
+		Trace: func(_ smtp.Envelope, h mx.Host, err error) {
+			w.note("crepes.fr tries %s, preference %d: %s", h.Name, h.Pref, working(err))
+		},
+	}
+	crepes, err := w.listen(ctx, "crepes.fr", smtp.Handler{Message: smtp.Deliver(agent.Deliver)})
+	if err != nil {
+		return err
+	}
 
-	crepes := world.server("crepes.fr", smtp.Handler{Message: smtp.Deliver(relay.Deliver)})
-	toCrepes, stopCrepes, err := world.listen(ctx, crepes)
-	if err != nil {
-		return err
-	}
-	alice := world.client("alice.crepes.fr", toCrepes)
+	w.chapter("Alice writes to Bob")
+	alice := w.client("alice.crepes.fr", crepes.addr)
 	sent, err := alice.Send(ctx, env, bytes.NewReader(message))
-	alice.Close()
-	if err != nil {
+	if err := errors.Join(err, alice.Close(), agent.Close()); err != nil {
 		return err
 	}
-	if err := errors.Join(stopCrepes(), relay.Close(), stopHamburger()); err != nil {
+	w.chapter("A forger writes to Bob as the bank")
+	forged := w.forge(ctx, hamburger.addr, env.To[0].Path)
+	if err := errors.Join(crepes.stop(), hamburger.stop()); err != nil {
 		return err
 	}
-	world.check("Alice's message was accepted", sent.Results.Err() == nil)
-	world.check("it is in Bob's mailbox", len(bob.messages) == 1)
-	world.check("every hop put its Received field on top", strings.Count(bob.text(), "Received: from") == 2)
-	world.check("both hops were encrypted", !o.tls || strings.Count(bob.text(), "\ttls ") == 2)
-	world.show("Bob's mailbox", bob.text())
-	return world.failed
+
+	w.check("Alice's message was accepted", sent.Results.Err() == nil)
+	w.check("the first mail host was down, the second took it", w.hosts == 2)
+	w.check("it is in Bob's mailbox, once", len(bob.messages) == 1)
+	w.check("every hop put its Received field on top", strings.Count(bob.text(), "Received: from") == 2)
+	w.check("SPF vouches for the sender", strings.HasPrefix(bob.text(), "Received-SPF: pass"))
+	w.check("the forger was refused with 550 5.7.23", forged.Code == 550 && forged.Enhanced == "5.7.23")
+	w.check("both hops were encrypted", !o.tls || strings.Count(bob.text(), "tls TLS_") == 2)
+	w.show("Bob's mailbox", bob.text())
+	return w.failed
 }
 
-// mailbox is Bob's.
-type mailbox struct {
-	mu       sync.Mutex // guards messages
-	messages []string
-}
-
-// deliver is a Handler's Message: it keeps the message only if it came whole.
-func (m *mailbox) deliver(_ context.Context, t *smtp.Transaction, body io.Reader) error {
-	b, err := io.ReadAll(t.Reader(body))
+func working(err error) string {
 	if err != nil {
-		return err
+		return "does not answer"
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.messages = append(m.messages, string(b))
-	return nil
-}
-
-func (m *mailbox) text() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return strings.Join(m.messages, "\r\n")
-}
-
-// world is what both sides have in common: certificates, and who is told.
-type world struct {
-	story
-	cert *tls.Config // of the servers; nil without TLS
-	root *tls.Config // of the clients
-}
-
-func newWorld(out io.Writer, o options) (*world, error) {
-	w := &world{story: story{out: out, quiet: o.quiet}}
-	if !o.tls {
-		return w, nil
-	}
-	var err error
-	w.cert, w.root, err = certificate("crepes.fr", "hamburger.edu")
-	return w, err
-}
-
-// server makes a server that tells what it hears and says. CHUNKING is withheld
-// so that messages travel by DATA, as in textbooks.
-func (w *world) server(name string, h smtp.Handler) *smtp.Server {
-	h = smtp.Chain(h, w.listenIn(name), smtp.Received(smtp.ReceivedOptions{Name: name}))
-	return &smtp.Server{Name: name, Handler: h, TLSConfig: w.cert, Trace: w.trace(name), Without: []string{"CHUNKING"}}
-}
-
-// listen runs s on a port of its own until stop.
-func (w *world) listen(ctx context.Context, s *smtp.Server) (addr string, stop func() error, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx, l, nil) }()
-	return l.Addr().String(), func() error { cancel(); return <-done }, nil
-}
-
-func (w *world) client(name, addr string) *smtp.Client {
-	c := &smtp.Client{Addr: addr, LocalName: name, TLS: smtp.TLSNone}
-	if w.root != nil {
-		c.TLS, c.TLSConfig = smtp.TLSRequired, w.root
-	}
-	return c
+	return "takes the message"
 }

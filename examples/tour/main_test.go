@@ -25,10 +25,13 @@ func TestStory(t *testing.T) {
 	text := tell(t, options{})
 	at := 0
 	for _, line := range []string{
-		"== at crepes.fr ==", "S: 220 crepes.fr", "C: MAIL FROM:<alice@crepes.fr>",
+		"Alice writes to Bob", "== at crepes.fr ==", "S: 220 crepes.fr", "C: MAIL FROM:<alice@crepes.fr>",
+		"-- crepes.fr tries mx1.hamburger.edu, preference 10: does not answer",
 		"== at hamburger.edu ==", "S: 220 hamburger.edu", "C: EHLO crepes.fr", "C: MAIL FROM:<alice@crepes.fr>",
 		"C: RCPT TO:<bob@hamburger.edu>", "C: DATA", "S: 354", "C: Do you like ketchup?", "C: How about pickles?", "C: .", "S: 250",
-		"== Bob's mailbox ==", "by hamburger.edu with ESMTP", "by crepes.fr with ESMTP", "How about pickles?",
+		"-- crepes.fr tries mx2.hamburger.edu, preference 20: takes the message",
+		"A forger writes to Bob as the bank", "C: MAIL FROM:<boss@bank.example>", "S: 550 5.7.23",
+		"== Bob's mailbox ==", "Received-SPF: pass", "by hamburger.edu with ESMTP", "by crepes.fr with ESMTP", "How about pickles?",
 	} {
 		i := strings.Index(text[at:], line)
 		require.GreaterOrEqual(t, i, 0, "%q is not told, or not here:\n%s", line, text)
@@ -38,14 +41,14 @@ func TestStory(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	text := tell(t, options{tls: true})
-	assert.Equal(t, 2, strings.Count(text, "C: STARTTLS"))
-	assert.Contains(t, text, "by hamburger.edu with ESMTPS\n\ttls TLS_")
+	assert.Equal(t, 3, strings.Count(text, "C: STARTTLS"))
+	assert.Contains(t, text, "by hamburger.edu with ESMTPS")
 }
 
 func TestChecklist(t *testing.T) {
 	for _, tls := range []bool{false, true} {
 		text := tell(t, options{quiet: true, tls: tls})
-		assert.Equal(t, 4, strings.Count(text, "ok  "), text)
+		assert.Equal(t, 7, strings.Count(text, "ok  "), text)
 		assert.NotContains(t, text, "C: ")
 	}
 }

@@ -77,6 +77,28 @@ func (s *story) listenIn(name string) smtp.Middleware {
 	})
 }
 
+// chapter begins a part of the story.
+func (s *story) chapter(title string) {
+	if s.quiet {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.speaker = ""
+	fmt.Fprintf(s.out, "\n%s\n%s\n", title, strings.Repeat("=", len(title)))
+}
+
+// note tells something that is said in no dialogue.
+func (s *story) note(format string, args ...any) {
+	if s.quiet {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.speaker = ""
+	fmt.Fprintf(s.out, "\n-- "+format+"\n", args...)
+}
+
 // check notes a fact.
 func (s *story) check(what string, ok bool) {
 	mark := "ok  "
@@ -84,7 +106,7 @@ func (s *story) check(what string, ok bool) {
 		mark = "FAIL"
 		s.failed = errors.Join(s.failed, errors.New("not so: "+what))
 	}
-	if s.quiet {
+	if s.quiet || !ok {
 		fmt.Fprintln(s.out, mark, what)
 	}
 }
