@@ -34,7 +34,7 @@ func (d *dialogue) chance(st Stage) *action {
 func misfortune(r *rand.Rand, st Stage) *action {
 	const kinds = 6
 	kind := r.IntN(kinds)
-	if st == Connect || st == TLS {
+	if st == Connect || st == TLS || st == Body {
 		kind %= 2 // nobody waits for a reply there
 	}
 	switch kind {

@@ -239,7 +239,7 @@ func (f *Fault) end(e ending) *Fault {
 
 // fits is called under the lock.
 func (f *Fault) fits(st Stage, arg string) bool {
-	return f.stage == st && f.left != 0 && len(arg) >= len(f.prefix) && equalFold(arg[:len(f.prefix)], f.prefix)
+	return f.stage == st && f.left != 0 && arg != chaosOnly && len(arg) >= len(f.prefix) && equalFold(arg[:len(f.prefix)], f.prefix)
 }
 
 // equalFold folds ASCII only, as SMTP does.

@@ -2,6 +2,7 @@ package smtptest_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -93,11 +94,14 @@ func (f *foreign) try(input string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// run is try that must work.
+// run is try that must work; srv may be nil.
 func (f *foreign) run(srv *smtptest.Server, input string, args ...string) {
 	f.t.Helper()
 	out, err := f.try(input, args...)
-	require.NoError(f.t, err, "%s\n%s", out, srv.Transcript())
+	if srv != nil {
+		out += "\n" + srv.Transcript()
+	}
+	require.NoError(f.t, err, out)
 }
 
 // arrived checks that the letter came once and as it was sent.
@@ -157,11 +161,50 @@ func TestCurl(t *testing.T) {
 	})
 }
 
+// TestForeignClientsOfTheRealServer goes without the fake, which would take the
+// commands of a pipeline apart.
+func TestForeignClientsOfTheRealServer(t *testing.T) {
+	for _, profile := range []smtp.Profile{smtp.MTA, smtp.LMTP} {
+		got := make(chan string, 2)
+		addr := serve(t, &smtp.Server{Profile: profile, Handler: smtp.Handler{
+			Message: func(_ context.Context, _ *smtp.Transaction, body io.Reader) error {
+				b, err := io.ReadAll(body)
+				if err == nil {
+					got <- withoutTrace(string(b))
+				}
+				return err
+			},
+		}})
+		host, port, err := net.SplitHostPort(addr)
+		require.NoError(t, err)
+		if profile == smtp.LMTP {
+			t.Run("smtplib over LMTP", func(t *testing.T) {
+				f := newForeign(t, "python3")
+				f.run(nil, "", "-c", smtplibScript, host, port, "lmtp", f.file("ca.pem", ""), f.file("letter", letter))
+				assert.Equal(t, letter, <-got)
+			})
+			continue
+		}
+		t.Run("curl", func(t *testing.T) {
+			f := newForeign(t, "curl")
+			f.run(nil, "", "--silent", "--show-error", "--url", "smtp://"+addr, "--mail-from", "alice@crepes.fr",
+				"--mail-rcpt", "bob@hamburger.edu", "--upload-file", f.file("letter", letter))
+			assert.Equal(t, letter, <-got)
+		})
+		t.Run("swaks, pipelined", func(t *testing.T) {
+			f := newForeign(t, "swaks")
+			f.run(nil, "", "--server", host, "--port", port, "--from", "alice@crepes.fr", "--to", "bob@hamburger.edu", "--pipeline",
+				"--data", "@"+f.file("letter", strings.ReplaceAll(letter, "\r\n", "\n")))
+			assert.Contains(t, <-got, "Do you like ketchup?\r\n.\r\n..How about pickles?\r\n")
+		})
+	}
+}
+
 // smtplibScript sends the letter with Python's smtplib.
 const smtplibScript = `
 import smtplib, ssl, sys
 host, port, mode, ca, path = sys.argv[1:6]
-context = ssl.create_default_context(cafile=ca)
+context = ssl.create_default_context(cafile=ca) if mode in ("starttls", "implicit") else None
 if mode == "lmtp":
     c = smtplib.LMTP(host, int(port), local_hostname="crepes.fr")
 elif mode == "implicit":

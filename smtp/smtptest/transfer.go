@@ -152,10 +152,18 @@ func (d *dialogue) bdat(a *action, line []byte, n int64, last bool) turn {
 	return d.deliver(a, r)
 }
 
+// chaosOnly is an argument that no fault fits: those of Body have their offset.
+const chaosOnly = "\x00"
+
 // transmit hands octets on until cut finds the end. Faults of Body happen on
 // the way, each at its offset.
 func (d *dialogue) transmit(cut func([]byte) (n int, end bool), pass func([]byte)) turn {
 	d.flush()
+	if d.msg.pos == 0 {
+		if a := d.pick(Body, chaosOnly); a != nil {
+			return d.act(a, nil)
+		}
+	}
 	for over := false; !over; {
 		f, at := d.bodyFault(d.msg.pos, d.msg.met)
 		if f != nil && at <= d.msg.pos {
