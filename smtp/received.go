@@ -96,7 +96,7 @@ type fold struct {
 }
 
 func (f *fold) add(word string) {
-	first := len(f.b) == len("Received:") // a line of nothing but the name confuses some
+	first := len(f.b) == len("Received:")   // a line of nothing but the name confuses some
 	if !first && f.line+1+len(word) >= 78 { // one octet is for the ";"
 		f.b = append(f.b, "\r\n\t"...)
 		f.line = 1

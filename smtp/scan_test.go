@@ -53,15 +53,20 @@ func TestScan(t *testing.T) {
 		"refuses at the end": {func(_ context.Context, _ *Transaction, r io.Reader) error {
 			return errors.Join(read(r), Reject(550, "5.7.1", "virus"))
 		}, "550 5.7.1 virus"},
-		"refuses at once":       {func(context.Context, *Transaction, io.Reader) error { return Reject(550, "5.7.1", "virus") }, "550 5.7.1 virus"},
-		"fails":                 {func(_ context.Context, _ *Transaction, r io.Reader) error { return errors.Join(read(r), lost) }, "451 4.3.0"},
-		"panics":                {func(context.Context, *Transaction, io.Reader) error { panic("boom") }, "451 4.3.0"},
-		"panics late":           {func(_ context.Context, _ *Transaction, r io.Reader) error { _ = read(r); panic("boom") }, "451 4.3.0"},
-		"reads nothing":         {func(context.Context, *Transaction, io.Reader) error { return nil }, "250"},
-		"reads little":          {func(_ context.Context, _ *Transaction, r io.Reader) error { _, err := r.Read(make([]byte, 100)); return err }, "250"},
-		"loses its own EOF":     {func(_ context.Context, _ *Transaction, r io.Reader) error { _ = read(r); return io.EOF }, "451 4.3.0"},
-		"wraps its own EOF":     {func(_ context.Context, _ *Transaction, r io.Reader) error { return fmt.Errorf("clamd: %w", io.EOF) }, "451 4.3.0"},
-		"reads byte after byte": {func(_ context.Context, _ *Transaction, r io.Reader) error { return read(io.LimitReader(oneByte{r}, 5000)) }, "250"},
+		"refuses at once": {func(context.Context, *Transaction, io.Reader) error { return Reject(550, "5.7.1", "virus") }, "550 5.7.1 virus"},
+		"fails":           {func(_ context.Context, _ *Transaction, r io.Reader) error { return errors.Join(read(r), lost) }, "451 4.3.0"},
+		"panics":          {func(context.Context, *Transaction, io.Reader) error { panic("boom") }, "451 4.3.0"},
+		"panics late":     {func(_ context.Context, _ *Transaction, r io.Reader) error { _ = read(r); panic("boom") }, "451 4.3.0"},
+		"reads nothing":   {func(context.Context, *Transaction, io.Reader) error { return nil }, "250"},
+		"reads little": {func(_ context.Context, _ *Transaction, r io.Reader) error {
+			_, err := r.Read(make([]byte, 100))
+			return err
+		}, "250"},
+		"loses its own EOF": {func(_ context.Context, _ *Transaction, r io.Reader) error { _ = read(r); return io.EOF }, "451 4.3.0"},
+		"wraps its own EOF": {func(_ context.Context, _ *Transaction, r io.Reader) error { return fmt.Errorf("clamd: %w", io.EOF) }, "451 4.3.0"},
+		"reads byte after byte": {func(_ context.Context, _ *Transaction, r io.Reader) error {
+			return read(io.LimitReader(oneByte{r}, 5000))
+		}, "250"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reply, stored := scanned(t, big, c.f)
