@@ -145,3 +145,5 @@ func ExampleResult_SafeToRetry() {
 	// permanent false
 	// unknown false
 }
+
+func dial(addr string) (net.Conn, error) { return net.Dial("tcp", addr) }
