@@ -162,8 +162,8 @@ func checkScan(t testing.TB, s *Scanner, m *Message, want string) {
 }
 
 // TestCorpora is the gate: all mail there is, whole and cut at every 64th
-// octet, with its own line breaks and with those of both kinds. Without
-// POSTILION_LONG the cuts of a large message are fewer.
+// octet, with its own line breaks and with those of both kinds. A message over
+// 64 KB is cut 1,024 times; without POSTILION_LONG all have fewer cuts.
 func TestCorpora(t *testing.T) {
 	mail := corpusMail(t)
 	if len(mail) < 250 {
@@ -176,13 +176,14 @@ func TestCorpora(t *testing.T) {
 				t.Parallel()
 				checkMessage(t, b)
 				checkFrontEnds(t, b)
-				step := 64
+				step := max(64, len(b)/1024/64*64)
 				if !long {
 					step = max(64, len(b)/12/64*64)
 				}
 				for n := 0; n < len(b); n += step {
 					checkMessage(t, b[:n])
-					if long || n%(step*8) == 0 {
+					// All ways to cut what is cut cost much more.
+					if long && n < 8<<10 || n%(step*8) == 0 && n < 128<<10 {
 						checkFrontEnds(t, b[:n])
 					}
 				}
