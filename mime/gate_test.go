@@ -162,8 +162,9 @@ func checkScan(t testing.TB, s *Scanner, m *Message, want string) {
 }
 
 // TestCorpora is the gate: all mail there is, whole and cut at every 64th
-// octet, with its own line breaks and with those of both kinds. A message over
-// 64 KB is cut 1,024 times; without POSTILION_LONG all have fewer cuts.
+// octet, with its own line breaks and with those of both kinds. Without
+// POSTILION_LONG there are fewer cuts, and with it, the pieces of messages over
+// 64 KB are parsed at each of them and read in full at 1,024.
 func TestCorpora(t *testing.T) {
 	mail := corpusMail(t)
 	if len(mail) < 250 {
@@ -179,6 +180,11 @@ func TestCorpora(t *testing.T) {
 				step := max(64, len(b)/1024/64*64)
 				if !long {
 					step = max(64, len(b)/12/64*64)
+				}
+				for n := 0; long && n < len(b); n += 64 {
+					if m := Parse(b[:n]); !bytes.Equal(rejoin(m), b[:n]) {
+						t.Fatalf("cut at %d: the parts do not join", n)
+					}
 				}
 				for n := 0; n < len(b); n += step {
 					checkMessage(t, b[:n])
