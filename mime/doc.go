@@ -25,6 +25,22 @@
 //
 // [ReadHeader] reads the header alone, for servers that pass a message on.
 //
+// # Writing
+//
+//	b := mime.Builder{
+//		From:    mime.To("Bob <bob@hamburger.edu>"),
+//		To:      mime.To("alice@example.org"),
+//		Subject: "The minutes",
+//		Text:    "Here they are.",
+//		Files:   []mime.File{mime.AttachFile("minutes.pdf")},
+//	}
+//	draft, err := b.Build()
+//
+// A [Builder] holds plain values; [Builder.Build] is the only call that fails,
+// with all mistakes at once. A [Draft] can be read and written again and again,
+// knows its size, its recipients and what it needs of a server, and is what an
+// SMTP client submits.
+//
 // # Texts
 //
 // Everything the package calls text is valid UTF-8. Out of a header comes no
