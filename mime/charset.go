@@ -1,7 +1,6 @@
 package mime
 
 import (
-	"bytes"
 	"unicode/utf8"
 	"unsafe"
 
@@ -136,7 +135,7 @@ func decodeCharsetString(c charset, b []byte, owned bool) (string, bool) {
 // appendTable decodes through golang.org/x/text, which substitutes U+FFFD for
 // what a charset does not define.
 func appendTable(dst []byte, enc encoding.Encoding, b []byte) ([]byte, bool) {
-	out, err := enc.NewDecoder().Bytes(bytes.Clone(b)) // so that b may be on a caller's stack
+	out, err := enc.NewDecoder().Bytes(b)
 	if err != nil {                                    // a decoder that stopped early: keep the rest readable
 		dst = append(dst, out...)
 		return append(dst, "\uFFFD"...), false

@@ -3,6 +3,7 @@ package mime
 import (
 	"io"
 	"iter"
+	"math"
 )
 
 // A Message is the index of a parsed message: where its headers, parts and
@@ -118,6 +119,9 @@ func (m *Message) section(from, to int64) *io.SectionReader {
 func (m *Message) bytes(from, to int64) (b []byte, own bool) {
 	if m.b != nil {
 		return m.b[from:to:to], false
+	}
+	if to-from > math.MaxInt { // more than a slice can hold on 32 bits
+		return nil, true
 	}
 	b = make([]byte, to-from)
 	n, _ := io.ReadFull(m.section(from, to), b)
