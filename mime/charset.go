@@ -136,7 +136,7 @@ func decodeCharsetString(c charset, b []byte, owned bool) (string, bool) {
 // what a charset does not define.
 func appendTable(dst []byte, enc encoding.Encoding, b []byte) ([]byte, bool) {
 	out, err := enc.NewDecoder().Bytes(b)
-	if err != nil {                                    // a decoder that stopped early: keep the rest readable
+	if err != nil { // a decoder that stopped early: keep the rest readable
 		dst = append(dst, out...)
 		return append(dst, "\uFFFD"...), false
 	}
