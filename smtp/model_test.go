@@ -76,34 +76,9 @@ func (m *model) step(r *rand.Rand) (send string, codes []string) {
 		}
 		return one("RCPT TO:<ok@d.example>", sequence(ok, "250"))
 	case 9, 10:
-		switch {
-		case !m.mail || m.chunks:
-			return one("DATA", "503")
-		case m.rcpts == 0:
-			return one("DATA", "554")
-		}
-		m.body = pick("", "hi\r\n", "refuse\r\n", "RSET\r\nQUIT\r\n")
-		send := "DATA\r\n" + m.body + ".\r\n"
-		return send, []string{"354", m.deliver()}
+		return m.data(pick)
 	case 11, 12, 13:
-		body, last := pick("", "hi\r\n", "NOOP\r\nQUIT\r\n", "refuse\r\n", strings.Repeat("x", 900)+"\r\n"), r.IntN(2) == 0
-		send := bdatOf(body, last)
-		switch {
-		case !m.mail:
-			return send, []string{"503"}
-		case m.rcpts == 0:
-			m.reset() // RFC 3030 §2: the transaction has failed
-			return send, []string{"554"}
-		case m.early:
-			m.reset()
-			return send, []string{"550"}
-		}
-		m.chunks = true
-		m.body += body
-		if last {
-			return send, []string{m.deliver()}
-		}
-		return send, []string{"250"}
+		return m.chunk(pick, r.IntN(2) == 0)
 	case 14:
 		m.reset()
 		return one("RSET", "250")
@@ -127,6 +102,41 @@ func (m *model) step(r *rand.Rand) (send string, codes []string) {
 		return one(verb, "503")
 	}
 	return one(pick("XJUNK", "", " NOOP", "NO\xc5\xbfP", "MAI", "HELPFULLY", strings.Repeat("x", 3000)), "500")
+}
+
+// data is DATA, and its message where it is asked for.
+func (m *model) data(pick func(...string) string) (send string, codes []string) {
+	switch {
+	case !m.mail || m.chunks:
+		return "DATA\r\n", []string{"503"}
+	case m.rcpts == 0:
+		return "DATA\r\n", []string{"554"}
+	}
+	m.body = pick("", "hi\r\n", "refuse\r\n", "RSET\r\nQUIT\r\n")
+	send = "DATA\r\n" + m.body + ".\r\n"
+	return send, []string{"354", m.deliver()}
+}
+
+// chunk is BDAT.
+func (m *model) chunk(pick func(...string) string, last bool) (send string, codes []string) {
+	body := pick("", "hi\r\n", "NOOP\r\nQUIT\r\n", "refuse\r\n", strings.Repeat("x", 900)+"\r\n")
+	send = bdatOf(body, last)
+	switch {
+	case !m.mail:
+		return send, []string{"503"}
+	case m.rcpts == 0:
+		m.reset() // RFC 3030 §2: the transaction has failed
+		return send, []string{"554"}
+	case m.early:
+		m.reset()
+		return send, []string{"550"}
+	}
+	m.chunks = true
+	m.body += body
+	if last {
+		return send, []string{m.deliver()}
+	}
+	return send, []string{"250"}
 }
 
 // Random dialogues, some commands alone and some in batches cut anywhere, get

@@ -2,12 +2,14 @@ package smtp
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -42,15 +44,15 @@ var pitfalls = map[int][]string{
 }
 
 func TestEveryPitfallHasATest(t *testing.T) {
-	pkgs, err := parser.ParseDir(token.NewFileSet(), ".", func(f fs.FileInfo) bool { return strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	files, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
 	tests := map[string]bool{}
-	for _, pkg := range pkgs {
-		for _, file := range pkg.Files {
-			for _, d := range file.Decls {
-				if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
-					tests[f.Name.Name] = true
-				}
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
+				tests[f.Name.Name] = true
 			}
 		}
 	}
@@ -68,7 +70,7 @@ func TestEveryPitfallHasATest(t *testing.T) {
 	}
 	if study, err := os.ReadFile("../../shared/design/smtp.md"); err == nil {
 		for n := 1; n <= 20; n++ {
-			assert.Contains(t, string(study), "\n| "+strings.TrimSpace(string(rune('0' + n/10)))[btoi(n < 10):]+string(rune('0'+n%10))+" | ")
+			assert.Contains(t, string(study), fmt.Sprintf("\n| %d | ", n))
 		}
 		assert.NotContains(t, string(study), "\n| 21 | ")
 	}
@@ -182,8 +184,7 @@ func TestEveryExtension(t *testing.T) {
 		h.Expand = func(_ context.Context, _ *Session, arg string) (Reply, error) {
 			return Reply{250, "2.1.5", "<" + arg + ">"}, nil
 		}
-		server, _ := bothTLS(t)
-		return &Server{Handler: h, Auth: users(), TLSConfig: server, Extensions: 1<<31 - 1, Profile: Submission, InsecureAuth: true,
+		return &Server{Handler: h, Auth: users(), Extensions: 1<<31 - 1, Profile: Submission, InsecureAuth: true,
 			MinBy: time.Minute, XClient: anybody, Now: clock, Without: without}
 	}
 	for _, k := range keywords {
@@ -195,7 +196,7 @@ func TestEveryExtension(t *testing.T) {
 			noLeaks(t)
 			var b box
 			connect := func(s *Server) (*peer, string) {
-				_, client := bothTLS(t)
+				var client *tls.Config
 				s.TLSConfig, client = bothTLS(t)
 				p := serveTCP(t, s)
 				p.hello()
