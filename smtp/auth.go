@@ -102,7 +102,13 @@ func (c *conn) authLine() ([]byte, error) {
 	if err := c.flush(); err != nil {
 		return nil, err
 	}
+	if !c.sc.Idle() { // a login that is half done holds up no shutdown
+		return nil, c.lastWord(stopping)
+	}
 	line, err := c.r.ReadLine(maxAuthLine)
+	if !c.sc.Busy() {
+		return nil, c.lastWord(stopping)
+	}
 	switch bad, err := badLine(line, err); {
 	case bad == lineTooLong:
 		return nil, &badAuthLine{Reply{500, "5.5.6", "Authentication exchange line is too long"}} // RFC 4954 §4

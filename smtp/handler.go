@@ -45,13 +45,14 @@ type Handler struct {
 	// s.Values outlives STARTTLS; what the later funcs set does not.
 	Connect func(ctx context.Context, s *Session) error
 	// Hello is called for HELO, EHLO and LHLO. After an error all stays as it
-	// was before, an open transaction too.
+	// was before, an open transaction too unless its chunks have begun.
 	Hello func(ctx context.Context, s *Session) error
 	// Mail is called with From and Params set.
 	Mail func(ctx context.Context, t *Transaction) error
 	// Rcpt may change r; it is appended to t.To after nil.
 	Rcpt func(ctx context.Context, t *Transaction, r *Recipient) error
-	// Data is called before the message is asked for.
+	// Data is called before the message is asked for. An error ends the
+	// transaction.
 	Data func(ctx context.Context, t *Transaction) error
 	// Message takes the message. body gives io.EOF only for a complete one;
 	// after any other error nothing may be kept. A *[PartialError] answers for

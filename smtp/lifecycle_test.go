@@ -211,6 +211,20 @@ func TestShutdown(t *testing.T) {
 	assert.Error(t, s.Serve(l), "a server does not start twice")
 }
 
+// A login that is half done is told at once, too.
+func TestShutdownDuringLogin(t *testing.T) {
+	noLeaks(t)
+	s := &Server{Auth: users(), InsecureAuth: true}
+	p := serveTCP(t, s)
+	p.hello()
+	p.want("AUTH PLAIN", "334")
+	done := make(chan error, 1)
+	go func() { done <- s.Shutdown(context.Background()) }()
+	p.expect("421 4.3.2")
+	p.over()
+	assert.NoError(t, <-done)
+}
+
 func TestShutdownCutsAtItsEnd(t *testing.T) {
 	noLeaks(t)
 	cause, running := make(chan error, 1), make(chan struct{})

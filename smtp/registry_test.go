@@ -333,7 +333,7 @@ func TestProxyAndXClient(t *testing.T) {
 	s.Proxy, s.Auth, s.InsecureAuth = nil, users(), true
 	inTime(t, s, func(t *testing.T, p *peer) {
 		p.hello()
-		for _, bad := range []string{"", "ADDR", "ADDR=x", "PORT=70000", "WHAT=1", "HELO=a+", "ADDR=1.2.3.4+0D"} {
+		for _, bad := range []string{"", "ADDR", "ADDR=x", "PORT=70000", "WHAT=1", "HELO=a+", "ADDR=1.2.3.4+0D", "LOGIN=a+1Bb", "HELO=+C2+85"} {
 			p.want("XCLIENT "+bad, "501")
 		}
 		p.want("AUTH PLAIN AGFubgBzZXNhbWU=", "235")

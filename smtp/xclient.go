@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // xclientNames are the attributes a trusted peer may set.
@@ -37,6 +38,9 @@ func (c *conn) XCLIENT(arg string) (Reply, error) {
 
 // setClient sets one attribute. Both words for "unknown" leave it empty.
 func setClient(s *Session, name, value string) bool {
+	if strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return false
+	}
 	unknown := value == "[UNAVAILABLE]" || value == "[TEMPUNAVAIL]"
 	switch name {
 	case "NAME", "PROTO":
