@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -20,7 +21,7 @@ type raw struct {
 	out []byte
 }
 
-func loader(b *testing.B, addr string) *raw {
+func loader(b testing.TB, addr string) *raw {
 	c, err := net.Dial("tcp", addr)
 	require.NoError(b, err)
 	b.Cleanup(func() { c.Close() })
@@ -31,7 +32,7 @@ func loader(b *testing.B, addr string) *raw {
 }
 
 // say writes s in one packet and reads so many lines of reply.
-func (l *raw) say(b *testing.B, s string, lines int) {
+func (l *raw) say(b testing.TB, s string, lines int) {
 	if s != "" {
 		l.out = append(l.out[:0], s...)
 		if _, err := l.c.Write(l.out); err != nil {
@@ -47,6 +48,20 @@ func (l *raw) say(b *testing.B, s string, lines int) {
 }
 
 const mailRcpt = "MAIL FROM:<ann@crepes.example>\r\nRCPT TO:<bob@hamburger.example>\r\n"
+
+// A message on a warm connection costs the server: the two commands with
+// arguments, the transaction with room for a recipient, its context and its ID.
+func TestTransactionAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	l := loader(t, start(t, &Server{Limits: Limits{Messages: -1}}))
+	n := testing.AllocsPerRun(200, func() {
+		l.say(t, mailRcpt+"DATA\r\n", 3)
+		l.say(t, "x\r\n.\r\n", 1)
+	})
+	assert.LessOrEqual(t, n, 8.0)
+}
 
 // A transaction with 1 KB on a warm connection: one command a packet, or
 // pipelined, or all in one flight with BDAT. The handler reads the message.
