@@ -44,7 +44,7 @@ func (d *wordDecoder) scanWord(s []byte, at int) (w wordToken, ok bool) {
 	}
 	w.text = b[n:end]
 	// A word that never ended does not swallow the next one.
-	if indexPair(w.text, '=', '?') >= 0 {
+	if bytes.IndexByte(w.text, '?') >= 0 && indexPair(w.text, '=', '?') >= 0 {
 		return w, false
 	}
 	w.size = end + 2
@@ -121,14 +121,13 @@ const (
 
 // decode appends the decoded form of s, an unfolded or folded header text, to
 // d.dst. Line breaks of folds vanish, control characters become spaces.
-func (d *wordDecoder) decode(s []byte) {
+func (d *wordDecoder) decode(s []byte) { d.decodeFrom(s, indexPair(s, '=', '?')) }
+
+// decodeFrom is decode for a text whose first "=?" is known; -1 for none.
+func (d *wordDecoder) decodeFrom(s []byte, first int) {
 	d.end = -1
 	start := 0 // of the literal text not yet written
-	for i := 0; ; {
-		k := indexPair(s[i:], '=', '?')
-		if k < 0 {
-			break
-		}
+	for i, k := 0, first; k >= 0; k = indexPair(s[i:], '=', '?') {
 		i += k
 		w, ok := d.scanWord(s, i)
 		if !ok {
@@ -367,7 +366,8 @@ func printable(b []byte) int {
 // need no decoding, only the line breaks of folds taken out.
 func decodeText(s []byte) (string, wordFlaws) {
 	s = trimSpace(s)
-	if indexPair(s, '=', '?') < 0 {
+	first := indexPair(s, '=', '?')
+	if first < 0 {
 		if printable(s) == len(s) {
 			return string(s), 0
 		}
@@ -376,7 +376,7 @@ func decodeText(s []byte) (string, wordFlaws) {
 		}
 	}
 	d := wordDecoder{dst: make([]byte, 0, len(s))}
-	d.decode(s)
+	d.decodeFrom(s, first)
 	return ownedString(d.dst), d.flaws
 }
 
