@@ -259,7 +259,7 @@ func (c *Conn) StartTLS(ctx context.Context, config *tls.Config) error {
 	defer cancel()
 	_ = c.nc.SetDeadline(c.until)
 	if err := tc.HandshakeContext(hctx); err != nil {
-		return fmt.Errorf("smtp: TLS handshake: %w", err)
+		return cause(ctx, fmt.Errorf("smtp: TLS handshake: %w", err))
 	}
 	state := tc.ConnectionState()
 	c.nc, c.state, c.botched = tc, &state, false
@@ -383,6 +383,9 @@ func (c *Conn) Quit(ctx context.Context) error {
 
 // Close closes the connection at once.
 func (c *Conn) Close() error {
+	if tc, ok := c.nc.(*tls.Conn); ok && c.botched {
+		tc.NetConn().Close() // or it would wait to say goodbye, to a peer that may not read
+	}
 	c.botched = true
 	err := c.nc.Close()
 	c.r.Unwatch()

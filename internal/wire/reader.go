@@ -69,6 +69,7 @@ func NewReader(c net.Conn) *Reader {
 func (r *Reader) Reset(c net.Conn) {
 	r.Release()
 	r.src, r.err, r.raw, r.r, r.w = c, nil, nil, 0, 0
+	r.until = time.Time{} // not known: whoever had c before may have set one
 	r.raw = rawConn(c)
 	if r.raw != nil && r.try == nil {
 		r.try = r.tryRead
