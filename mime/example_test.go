@@ -209,3 +209,82 @@ func ExampleEditor() {
 	//
 	// body
 }
+
+func ExamplePart() {
+	p := mime.Parse([]byte(message)).Part(2)
+	fmt.Println(p.Path(), p.Type(), p.Filename(), p.SafeFilename())
+	fmt.Printf("%s %s\n", p.RawBody(), p.Bytes())
+	// Output:
+	// 2 application/pdf ../Pläne.pdf Pläne.pdf
+	// aGVsbG8= hello
+}
+
+func ExampleSpan() {
+	s := mime.Parse([]byte("Subject: hello\n\none\ntwo\n")).Root().Span()
+	fmt.Println(s.Begin, s.Body, s.End, s.Lines, s.CRLFOctets)
+	// Output: 0 16 24 2 10
+}
+
+func ExampleScanner() {
+	s := mime.Scan(strings.NewReader(message))
+	octets := map[string]int{}
+	for e, ok := s.Next(); ok; e, ok = s.Next() {
+		if e.Kind == mime.PartData && !e.Part.IsMultipart() {
+			octets[e.Part.Path()] += len(e.Data)
+		}
+	}
+	fmt.Println(octets, s.Message().Header().MessageID())
+	// Output: map[1:20 2:8] 1@hamburger.edu
+}
+
+func ExampleLimits() {
+	p := mime.Parser{Limits: mime.Limits{Decoded: 5}}
+	m := p.Parse([]byte("\r\nmuch too long a text\r\n"))
+	fmt.Println(m.Root().Text(), m.Inspect())
+	// Output: much  [DecodedLimit (lost) at 2]
+}
+
+func ExampleDefect() {
+	m := mime.Parse([]byte("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhello\r\n"))
+	for _, d := range m.Defects() {
+		fmt.Println(d.Code == mime.NotClosed, d.Severity == mime.Warn, d.Offset, m.Part(d.Part).Type())
+	}
+	// Output: true true 59 multipart/mixed
+}
+
+func ExampleGroup() {
+	h := mime.Parse([]byte("To: undisclosed-recipients:;\r\n\r\n")).Header()
+	for _, g := range h.Groups("To") {
+		fmt.Println(g.Name, g.Named, len(g.Members))
+	}
+	// Output: undisclosed-recipients true 0
+}
+
+func ExampleReceived() {
+	h := mime.Parse([]byte("Received: from a.example by b.example with SMTP id 7\r\nReceived: by a.example\r\n\r\n")).Header()
+	for r := range h.Received() {
+		fmt.Printf("%s<-%s\n", r.By, r.From)
+	}
+	// Output:
+	// b.example<-a.example
+	// a.example<-
+}
+
+func ExampleParam() {
+	m := mime.Parse([]byte("Content-Type: text/plain; title*=utf-8'de'Gr%C3%BC%C3%9Fe\r\n\r\n")).Header().ContentType()
+	fmt.Println(m.Params[0].Name, m.Params[0].Value, m.Params[0].Language)
+	// Output: title Grüße de
+}
+
+func ExampleHeader_OneClick() {
+	h := mime.Parse([]byte("List-Unsubscribe: <mailto:leave@l.example>, <https://l.example/leave>\r\n" +
+		"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n\r\n")).Header()
+	fmt.Println(h.OneClick())
+	// Output: https://l.example/leave
+}
+
+func ExampleMessage_Ambiguous() {
+	m := mime.Parse([]byte("Content-Type: text/plain\r\nContent-Type: text/html\r\n\r\n<b>what is it?</b>\r\n"))
+	fmt.Println(m.Ambiguous())
+	// Output: true
+}
