@@ -67,6 +67,7 @@ func TestTransactionAllocations(t *testing.T) {
 // pipelined, or all in one flight with BDAT. The handler reads the message.
 func BenchmarkServerTransaction(b *testing.B) {
 	body := strings.Repeat(strings.Repeat("x", 76)+"\r\n", 13)
+	flight := mailRcpt + bdatOf(body, true)
 	for _, c := range []struct {
 		name string
 		run  func(l *raw)
@@ -81,7 +82,7 @@ func BenchmarkServerTransaction(b *testing.B) {
 			l.say(b, mailRcpt+"DATA\r\n", 3)
 			l.say(b, body+".\r\n", 1)
 		}},
-		{"bdat", func(l *raw) { l.say(b, mailRcpt+bdatOf(body, true), 3) }},
+		{"bdat", func(l *raw) { l.say(b, flight, 3) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			l := loader(b, start(b, &Server{Limits: Limits{Messages: -1}}))
