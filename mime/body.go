@@ -138,7 +138,7 @@ func (r *decodeReader) Read(p []byte) (int, error) {
 
 // fill decodes the next piece of the source.
 func (r *decodeReader) fill() {
-	if r.in == nil {
+	if cap(r.in) == 0 {
 		r.in = make([]byte, 0, decodeChunk)
 	}
 	for empty := 0; len(r.in) < cap(r.in) && r.err == nil; {

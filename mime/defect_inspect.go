@@ -33,7 +33,7 @@ func (m *Message) inspect() *defectList {
 // An inspector collects the defects of values and contents.
 type inspector struct {
 	defectList
-	buf []byte // for bodies
+	in, buf []byte // for bodies: encoded and decoded octets
 }
 
 // part inspects the header of any part, and the body of a leaf: those of other
@@ -130,27 +130,43 @@ func (in *inspector) names(p Part) {
 	}
 }
 
-// body decodes a leaf piece by piece and notes the damage.
+// body decodes a leaf piece by piece, notes the damage, and keeps the start of
+// a text to compare it with its charset.
 func (in *inspector) body(p Part) {
 	q := p.part()
-	if d := newDecoder(q.transfer); d != nil {
-		r := decodeReader{src: p.BodySection(), dec: d, buf: in.buf}
-		for r.err == nil {
-			r.fill()
-		}
-		in.buf = r.buf
-		if flaw := d.flaw(); flaw.code != 0 && r.err == io.EOF {
-			in.add(flaw.code, p.Index(), q.body+flaw.off)
-		}
-	}
-	if limit := p.m.limits.Decoded; limit > 0 && q.end-q.body > limit {
-		if n, _ := io.Copy(io.Discard, p.Open()); n == limit {
-			in.add(DecodedLimit, p.Index(), q.body)
-		}
-	}
+	keep := 0
 	if typ, _ := p.typeBytes(); equalFold(typ, "text") {
-		in.text(p)
+		keep = maxInspectText
 	}
+	text, size := []byte(nil), q.end-q.body
+	if d := newDecoder(q.transfer); d != nil {
+		text, size = in.decode(p, d, keep)
+	} else if keep > 0 {
+		text, _ = p.m.bytes(q.body, min(q.end, q.body+int64(keep)))
+	}
+	if limit := p.m.limits.Decoded; limit > 0 && size > limit {
+		in.add(DecodedLimit, p.Index(), q.body)
+		text = text[:min(int64(len(text)), limit)]
+	}
+	if keep > 0 {
+		in.text(p, text)
+	}
+}
+
+// decode decodes a body through buffers that are used again for the next one.
+// It returns the first keep octets of it, and how many there are.
+func (in *inspector) decode(p Part, d decoder, keep int) (head []byte, size int64) {
+	r := decodeReader{src: p.BodySection(), dec: d, in: in.in[:0], buf: in.buf}
+	for r.err == nil {
+		r.fill()
+		size += int64(len(r.buf))
+		head = append(head, r.buf[:min(len(r.buf), keep-len(head))]...)
+	}
+	in.in, in.buf = r.in, r.buf
+	if flaw := d.flaw(); flaw.code != 0 && r.err == io.EOF {
+		in.add(flaw.code, p.Index(), p.part().body+flaw.off)
+	}
+	return head, size
 }
 
 // maxInspectText is how much of a text is checked against its charset.
@@ -158,17 +174,13 @@ const maxInspectText = 1 << 20
 
 // text looks whether a text is what its charset says. Unknown charsets are
 // reported with the header and not here.
-func (in *inspector) text(p Part) {
-	b, err := io.ReadAll(io.LimitReader(p.Open(), maxInspectText))
-	if err != nil {
-		return
-	}
+func (in *inspector) text(p Part, b []byte) {
 	if len(b) == maxInspectText { // the cut may divide a character
 		b = b[:bytes.LastIndexByte(b, '\n')+1]
 	}
 	cs := p.charset(b)
 	if cs.kind == charsetUnknown {
-		return // reported with the header
+		return
 	}
 	if _, ok := decodeCharsetString(cs, b, true); !ok {
 		in.add(InvalidInCharset, p.Index(), p.part().body)

@@ -227,6 +227,10 @@ func TestDecodedLimit(t *testing.T) {
 	assert.Equal(t, "hell", m.Root().Text())
 	assert.Equal(t, "hell", string(m.Root().Bytes()))
 	assert.Contains(t, codeNames(m.Inspect()), "DecodedLimit")
+	p = Parser{Limits{Decoded: 11}}
+	m = p.Parse([]byte("Content-Transfer-Encoding: base64\n\naGVsbG8gd29ybGQ=\n"))
+	assert.Equal(t, "hello world", m.Root().Text())
+	assert.Empty(t, codeNames(m.Inspect()))
 }
 
 func TestDefectsAreCapped(t *testing.T) {
