@@ -30,6 +30,8 @@ type hook struct {
 	call   uint64                  // counts calls
 	saw    uint64                  // the call at the last tick
 	until  time.Time               // when its time is up; zero: never
+	peer   time.Time               // how long the call may wait for the peer's next block
+	endure bool                    // it may wait for the peer without end
 	body   bool                    // it reads the body, so nobody else may read
 	seen   bool                    // the connection is watched
 }
@@ -64,6 +66,7 @@ func (h *hook) begin(c *conn, cancel context.CancelCauseFunc, body bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conn, h.cancel, h.body, h.seen = c, cancel, body, false
+	h.peer, h.endure = time.Time{}, false
 	h.call++
 	if h.timer == nil {
 		h.timer = time.AfterFunc(watchAfter, h.tick)
@@ -76,16 +79,17 @@ func (h *hook) begin(c *conn, cancel context.CancelCauseFunc, body bool) {
 // extend gives the call its time from now on.
 func (h *hook) extend(now time.Time) {
 	h.until = time.Time{}
-	if d := h.conn.srv.waits.Handler; d > 0 {
+	if d := h.conn.srv.waits.Handler; d > 0 && !h.endure {
 		h.until = now.Add(d)
 	}
 }
 
 // progress gives a func that reads the body new time with each block: it is not
-// to blame for the wait until then.
+// to blame for the wait until then, nor for one without end (zero).
 func (h *hook) progress(then time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.peer, h.endure = then, then.IsZero()
 	if h.cancel != nil && h.saw == h.call {
 		h.extend(then)
 	}
@@ -100,6 +104,7 @@ func (h *hook) bodyDone() {
 		return
 	}
 	h.body = false
+	h.peer, h.endure = time.Time{}, false
 	h.call++
 	h.timer.Reset(watchAfter)
 	h.ticks = true
@@ -117,7 +122,11 @@ func (h *hook) tick() {
 		return
 	case h.saw != h.call:
 		h.saw = h.call
-		h.extend(now.Add(-watchAfter))
+		since := now.Add(-watchAfter)
+		if h.peer.After(since) {
+			since = h.peer
+		}
+		h.extend(since)
 	case !h.until.IsZero() && !now.Before(h.until):
 		h.cancel(errHandler)
 		h.ticks = false

@@ -55,11 +55,12 @@ func (c *conn) dataDeadline(now time.Time) time.Time {
 	if c.phase == inChunks {
 		wait = command
 	}
-	until := now.Add(wait)
-	c.hook.progress(until)
 	if wait == 0 {
+		c.hook.progress(time.Time{})
 		return time.Time{}
 	}
+	until := now.Add(wait)
+	c.hook.progress(until)
 	rate := int64(c.srv.limits.MinRate)
 	if rate == 0 || block == 0 {
 		return until

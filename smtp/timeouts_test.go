@@ -113,7 +113,7 @@ func TestRow13_SlowChunks(t *testing.T) {
 
 // A client may take its time between two chunks that are worth it.
 func TestRow13_PauseBetweenChunks(t *testing.T) {
-	inTime(t, &Server{Timeouts: Timeouts{Handler: time.Minute}}, func(t *testing.T, p *peer) {
+	inTime(t, &Server{Handler: whole, Timeouts: Timeouts{Handler: time.Minute}}, func(t *testing.T, p *peer) {
 		p.hello()
 		p.mail()
 		p.send(bdatOf("one\r\n", false))
@@ -126,6 +126,28 @@ func TestRow13_PauseBetweenChunks(t *testing.T) {
 	})
 }
 
+// Without a limit for the peer, its silence is not held against the handler.
+func TestEndlessPatience(t *testing.T) {
+	inTime(t, &Server{Handler: whole, Timeouts: Timeouts{DataBlock: -1, Command: -1}}, func(t *testing.T, p *peer) {
+		p.hello()
+		p.mail()
+		p.send("BDAT 2 LAST\r\n")
+		time.Sleep(100 * time.Hour)
+		p.send("\r\n")
+		p.expect("250")
+		p.mail()
+		p.want("DATA", "354")
+		time.Sleep(100 * time.Hour)
+		p.want(".", "250")
+	})
+}
+
+// whole takes a message unless its context has ended.
+var whole = Handler{Message: func(ctx context.Context, _ *Transaction, body io.Reader) error {
+	_, err := io.Copy(io.Discard, body)
+	return errors.Join(err, context.Cause(ctx))
+}}
+
 func TestRow13_SteadySender(t *testing.T) {
 	const block = 10 << 10
 	line := strings.Repeat("x", 78) + "\r\n"
@@ -135,7 +157,7 @@ func TestRow13_SteadySender(t *testing.T) {
 		total = 10 << 20
 	}
 	var size int64
-	s := &Server{Limits: Limits{MessageBytes: -1}, Trace: &Trace{Message: func(_ *Transaction, n int64, _ Results, _ time.Duration) { size = n }}}
+	s := &Server{Handler: whole, Limits: Limits{MessageBytes: -1}, Trace: &Trace{Message: func(_ *Transaction, n int64, _ Results, _ time.Duration) { size = n }}}
 	inTime(t, s, func(t *testing.T, p *peer) {
 		p.hello()
 		p.mail()
