@@ -58,7 +58,7 @@ func TestRepliesToABatchAreOneWrite(t *testing.T) {
 		}
 		return n.Load() - before
 	}
-	assert.EqualValues(t, 1, writes("", "220"))
+	p.expect("220")
 	assert.EqualValues(t, 1, writes("EHLO c\r\n", "250-"))
 	batch := "MAIL FROM:<a@b.example>\r\n" + strings.Repeat("RCPT TO:<c@d.example>\r\n", 10)
 	assert.EqualValues(t, 1, writes(batch+"DATA\r\n", append(strings.Split(strings.Repeat("250 ", 11), " ")[:11], "354")...))
