@@ -204,6 +204,9 @@ func TestRunEnds(t *testing.T) {
 			var ended error
 			s := &Server{Handle: func(ctx context.Context, c *Conn) {
 				hold(ctx, c)
+				if how == "close" {
+					<-ctx.Done() // comes with the end of the connection, a moment before or after
+				}
 				ended = ctx.Err()
 			}}
 			l := newPipes()
