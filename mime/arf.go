@@ -1,6 +1,8 @@
 package mime
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -12,7 +14,7 @@ import (
 // struct for reading and for writing.
 type ARF struct {
 	Type       string // abuse, fraud, virus, other, not-spam, auth-failure
-	UserAgent  string
+	UserAgent  string // "" is "postilion" when writing
 	Version    string // "" is "1" when writing
 	Sender     string // Original-Mail-From, without brackets
 	Recipients []string
@@ -58,14 +60,13 @@ func ParseARF(m *Message) (a *ARF, ok bool) {
 // Draft makes the report for the address that takes complaints, with the
 // message it is about (RFC 5965 §2).
 func (a *ARF) Draft(to string, original *io.SectionReader) (*Draft, error) {
+	if a.Type == "" || original == nil { // RFC 5965 §2, §3.1
+		return nil, &FieldError{"Type", errors.New("a report has a type and a message")}
+	}
 	w := &fieldWriter{}
 	w.field("Feedback-Type", a.Type)
-	w.field("User-Agent", a.UserAgent)
-	version := a.Version
-	if version == "" {
-		version = "1"
-	}
-	w.field("Version", version)
+	w.field("User-Agent", cmp.Or(a.UserAgent, "postilion"))
+	w.field("Version", cmp.Or(a.Version, "1"))
 	w.field("Original-Envelope-Id", a.EnvID)
 	if a.Sender != "" {
 		w.field("Original-Mail-From", "<"+a.Sender+">")
@@ -74,7 +75,7 @@ func (a *ARF) Draft(to string, original *io.SectionReader) (*Draft, error) {
 		w.field("Original-Rcpt-To", "<"+r+">")
 	}
 	w.dateLine("Arrival-Date", a.Arrival)
-	w.typed("Reporting-MTA", "dns", a.Reporting)
+	w.host("Reporting-MTA", a.Reporting)
 	w.field("Source-IP", a.SourceIP)
 	if a.Incidents > 0 {
 		w.field("Incidents", strconv.Itoa(a.Incidents))

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 )
 
 // File is an attachment, or with [File.Inline] an image within the HTML. Make
@@ -22,16 +23,18 @@ type File struct {
 	cid  string
 	open func() (io.ReadCloser, error)
 	data []byte // instead of open
-	err  error
+
+	charset string // of text; "" utf-8 if it is that
 }
 
-// Attach attaches what open gives, each time from its start.
+// errNothing is the zero File, or one that cannot be opened.
+var errNothing = errors.New("nothing to attach")
+
+// Attach attaches what open gives, each time from its start: open is called for
+// every reading of the message, perhaps by several goroutines at once. A reader
+// that is an io.Seeker too makes seeking in the message cheap.
 func Attach(name string, open func() (io.ReadCloser, error)) File {
-	f := File{name: name, open: open}
-	if open == nil {
-		f.err = errors.New("nothing to open")
-	}
-	return f
+	return File{name: name, open: open}
 }
 
 // AttachBytes attaches data, which must not change as long as the message is
@@ -66,18 +69,22 @@ func (f File) Named(name string) File { f.name = name; return f }
 
 // reader opens f.
 func (f *File) reader() (io.ReadCloser, error) {
-	if f.err != nil {
-		return nil, f.err
-	}
-	if f.data != nil {
+	switch {
+	case f.data != nil:
 		return io.NopCloser(bytes.NewReader(f.data)), nil
+	case f.open == nil:
+		return nil, errNothing
 	}
-	return f.open()
+	r, err := f.open()
+	if err == nil && r == nil {
+		err = errNothing
+	}
+	return r, err
 }
 
 // size asks f, or reads it.
 func (f *File) size() (int64, error) {
-	if f.data != nil && f.err == nil {
+	if f.data != nil {
 		return int64(len(f.data)), nil
 	}
 	r, err := f.reader()
@@ -86,13 +93,67 @@ func (f *File) size() (int64, error) {
 	}
 	defer r.Close()
 	if s, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
-		if info, err := s.Stat(); err == nil && info.Mode().IsRegular() {
-			return info.Size(), nil
-		} else if err == nil && info.IsDir() {
+		switch info, err := s.Stat(); {
+		case err != nil:
+		case info.IsDir():
 			return 0, errors.New("is a directory")
+		case !info.Mode().IsRegular():
+			return 0, errors.New("not a regular file") // a device may never end
+		case info.Size() > 0: // files that the system makes up say 0
+			return info.Size(), nil
 		}
 	}
 	return io.Copy(io.Discard, r)
+}
+
+// textSize reads a text, and tells its charset too: what is not UTF-8 has none
+// that could be known.
+func (f *File) textSize() (size int64, charset string, err error) {
+	r, err := f.reader()
+	if err != nil {
+		return 0, "", err
+	}
+	defer r.Close()
+	charset = "us-ascii"
+	buf := make([]byte, textBlock)
+	held := 0 // octets of a character that was cut
+	for err == nil {
+		var n int
+		n, err = r.Read(buf[held:])
+		size += int64(n)
+		b := buf[:held+n]
+		held = cutRune(b)
+		if err != nil {
+			held = 0
+		}
+		switch whole := b[:len(b)-held]; {
+		case charset == "" || isASCII(whole):
+		case utf8.Valid(whole):
+			charset = "utf-8"
+		default:
+			charset, held = "", 0
+		}
+		copy(buf, b[len(b)-held:])
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return size, charset, err
+}
+
+const textBlock = 8 << 10
+
+// cutRune is how many octets at the end of b begin a character that goes on.
+func cutRune(b []byte) int {
+	for i := 1; i <= min(len(b), utf8.UTFMax-1); i++ {
+		if c := b[len(b)-i]; utf8.RuneStart(c) {
+			if c >= utf8.RuneSelf && !utf8.FullRune(b[len(b)-i:]) {
+				return i
+			}
+			return 0
+		}
+	}
+	return 0
 }
 
 // mediaType is what was asked for, or what the name suggests.

@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/postilion-mail/postilion/internal/addr"
 )
 
 // Builder describes a message. Its zero value needs From and something to say;
@@ -117,18 +119,18 @@ func (b *Builder) Build() (*Draft, error) {
 	c := &compiler{Builder: b}
 	c.check()
 	c.texts()
+	root := c.tree() // opens the files, so that their mistakes are told too
 	if len(c.errs) > 0 {
 		return nil, errors.Join(c.errs...)
 	}
-	top := c.header()
-	root := c.tree()
+	top, spare := c.header(), c.random()
 	if len(c.errs) > 0 {
 		return nil, errors.Join(c.errs...)
 	}
-	d := &Draft{sender: c.sender(), rcpts: c.recipients(), utf8: c.utf8, eightBit: c.eightBit, top: top}
-	d.entity = root.segments(nil)
-	d.rand = c.random
-	return d, nil
+	return &Draft{
+		sender: c.sender(), rcpts: c.recipients(), utf8: c.utf8, eightBit: c.eightBit,
+		top: top, entity: root.segments(nil), spare: spare,
+	}, nil
 }
 
 // compiler is one Build.
@@ -138,6 +140,7 @@ type compiler struct {
 	text, html string
 	utf8       bool // SMTPUTF8 is needed
 	eightBit   bool // a part travels in eight bits
+	noRand     bool // Rand has failed, which was told
 }
 
 func (c *compiler) fail(field string, err error) {
@@ -172,15 +175,22 @@ func (c *compiler) texts() {
 }
 
 // random gives a name that nobody guesses and no text holds: 128 bits.
-func (c *compiler) random() string { return randomName(c.Rand) }
+func (c *compiler) random() string {
+	name, err := randomName(c.Rand)
+	if err != nil && !c.noRand {
+		c.noRand = true
+		c.fail("Rand", err)
+	}
+	return name
+}
 
-func randomName(r io.Reader) string {
+func randomName(r io.Reader) (string, error) {
 	if r == nil {
 		r = rand.Reader
 	}
 	var b [16]byte
-	_, _ = io.ReadFull(r, b[:]) // a source that ends is the caller's, and gives what it gives
-	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
+	_, err := io.ReadFull(r, b[:])
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])), err
 }
 
 func (c *compiler) sender() string {
@@ -196,8 +206,10 @@ func (c *compiler) recipients() []string {
 	var out []string
 	for _, list := range [][]Address{c.To, c.Cc, c.Bcc} {
 		for _, a := range list {
-			if !seen[a.Addr] {
-				seen[a.Addr] = true
+			// Nobody here knows whether another host tells "Bob" from "bob".
+			key := a.Local() + "@" + addr.Lower(Address{Addr: headerSpec(a.Addr)}.Domain())
+			if !seen[key] {
+				seen[key] = true
 				out = append(out, a.Addr)
 			}
 		}

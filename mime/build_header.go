@@ -1,5 +1,7 @@
 package mime
 
+import "fmt"
+
 // header writes the fields of the message itself; those of its structure come
 // behind.
 func (c *compiler) header() []byte {
@@ -32,7 +34,7 @@ func (c *compiler) header() []byte {
 }
 
 func (c *compiler) senders() []Address {
-	if c.Sender.Addr == "" {
+	if c.Sender == (Address{}) {
 		return nil
 	}
 	return []Address{c.Sender}
@@ -45,7 +47,11 @@ func (c *compiler) messageID() string {
 	}
 	domain := c.Domain
 	if domain == "" {
-		domain = Address{Addr: headerSpec(c.From[0].Addr)}.Domain()
+		domain = c.From[0].Domain()
+	}
+	domain, ok := idDomain(domain)
+	if !ok {
+		c.fail("Domain", fmt.Errorf("%q has no form in ASCII", c.From[0].Domain()))
 	}
 	return c.random() + "@" + domain
 }

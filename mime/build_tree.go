@@ -2,9 +2,9 @@ package mime
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,6 +15,8 @@ type entity struct {
 	file     *File  // or this, encoded while it is read
 	size     int64  // of file, as it travels
 	raw      bool   // file travels as it is
+	fix      bool   // but for its line ends
+	encoding string // of file
 	boundary string
 	parts    []*entity
 	pieces   []segment // all of it, from elsewhere
@@ -35,7 +37,10 @@ func (c *compiler) tree() *entity {
 		}
 	}
 	var alternatives []*entity
-	if c.text != "" || c.html == "" && (c.Calendar != nil || len(attached) == 0) {
+	// A file may be the whole message, but for a message, which would be taken
+	// for the one around it.
+	bare := len(attached) == 0 || attached[0].raw
+	if c.text != "" || c.html == "" && (c.Calendar != nil || bare) {
 		alternatives = append(alternatives, c.textNode("text/plain", c.text))
 	}
 	if c.html != "" {
@@ -62,22 +67,16 @@ func (c *compiler) tree() *entity {
 
 // multipart puts parts together. params are further parameters of its type.
 func (c *compiler) multipart(sub string, parts []*entity, params ...string) *entity {
-	return newMultipart(sub, c.random, parts, params...)
+	return newMultipart(sub, c.random(), parts, params...)
 }
 
 // newMultipart takes a boundary that none of the parts holds: it begins with
-// "=_", which no encoding writes (RFC 2045 §6.7), and texts are searched.
-func newMultipart(sub string, random func() string, parts []*entity, params ...string) *entity {
-	boundary := "=_" + random()
-	for range 8 {
-		taken := false
-		for _, p := range parts {
-			taken = taken || p.holds(boundary)
-		}
-		if !taken {
-			break
-		}
-		boundary += "_" + random()
+// "=_", which no encoding writes (RFC 2045 §6.7), and is not to be guessed. What
+// lies in memory is searched too, in case the randomness is none.
+func newMultipart(sub, name string, parts []*entity, params ...string) *entity {
+	boundary := "=_" + name
+	for i := 1; holdsAny(parts, boundary); i++ {
+		boundary = "=_" + strconv.Itoa(i) + "_" + name // never the start of another
 	}
 	w := &fieldWriter{}
 	w.begin("Content-Type")
@@ -90,27 +89,24 @@ func newMultipart(sub string, random func() string, parts []*entity, params ...s
 	return &entity{header: w.b, boundary: boundary, parts: parts}
 }
 
+func holdsAny(parts []*entity, text string) bool {
+	return slices.ContainsFunc(parts, func(p *entity) bool { return p.holds(text) })
+}
+
 // holds reports a text in what is held in memory.
 func (n *entity) holds(text string) bool {
-	for _, p := range n.parts {
-		if p.holds(text) {
-			return true
-		}
-	}
 	for _, s := range n.pieces {
 		if bytes.Contains(s.b, []byte(text)) {
 			return true
 		}
 	}
-	return bytes.Contains(n.body, []byte(text))
+	return n.boundary == text || bytes.Contains(n.body, []byte(text)) || holdsAny(n.parts, text) ||
+		n.raw && bytes.Contains(n.file.data, []byte(text))
 }
 
 // textNode is a text part in the encoding that suits it.
 func (c *compiler) textNode(mediaType, text string, params ...string) *entity {
-	if strings.IndexByte(text, 0) < 0 {
-		text = strings.ToValidUTF8(text, "\ufffd")
-	}
-	encoding, body := encodeText(text, c.EightBit)
+	encoding, body := encodeText(strings.ToValidUTF8(text, "\ufffd"), c.EightBit)
 	c.eightBit = c.eightBit || encoding == "8bit"
 	w := &fieldWriter{}
 	w.begin("Content-Type")
@@ -131,7 +127,7 @@ func (c *compiler) calendarNode() *entity {
 }
 
 func (c *compiler) invitation() *entity {
-	f := AttachBytes("invite.ics", c.Calendar.Data).As("application/ics")
+	f := AttachBytes("invite.ics", canonicalText(string(c.Calendar.Data))).As("application/ics")
 	return c.fileNode(&f)
 }
 
@@ -139,21 +135,45 @@ func (c *compiler) invitation() *entity {
 // encoded (RFC 2046 §5.2.1).
 func (c *compiler) fileNode(f *File) *entity {
 	typ := strings.ToLower(f.mediaType())
-	n := &entity{file: f, raw: typ == "message/rfc822"}
-	encoding := "base64"
-	var err error
-	if n.raw {
-		encoding, n.size, err = c.messageShape(f)
-	} else if n.size, err = f.size(); err == nil {
+	n := &entity{file: f, encoding: "base64"}
+	charset, err := "", error(nil)
+	switch {
+	case strings.HasPrefix(typ, "message/"):
+		err = n.asMessage(f)
+		c.eightBit = c.eightBit || n.encoding == "8bit"
+	case strings.HasPrefix(typ, "text/") && f.charset == "":
+		n.size, charset, err = f.textSize()
 		n.size = base64Len(n.size)
+	default:
+		n.size, err = f.size()
+		n.size, charset = base64Len(n.size), f.charset
 	}
 	if err != nil {
 		c.fail("Files", fmt.Errorf("%s: %w", f.name, err))
 	}
+	n.header = f.header(typ, charset, n.encoding, c.LegacyNames)
+	return n
+}
+
+// asMessage makes n the body of a message/* part, which travels as it is.
+func (n *entity) asMessage(f *File) error {
+	shape, err := f.messageShape()
+	n.file, n.size, n.raw, n.fix, n.encoding = f, shape.size, true, shape.fix, "7bit"
+	if shape.eight {
+		n.encoding = "8bit"
+	}
+	return err
+}
+
+// header writes the fields of an attachment (RFC 2183).
+func (f *File) header(typ, charset, encoding string, legacy bool) []byte {
 	w := &fieldWriter{}
 	w.begin("Content-Type")
 	w.token(typ)
-	if f.name != "" && c.LegacyNames && !isASCIIText(f.name) {
+	if charset != "" && strings.HasPrefix(typ, "text/") {
+		w.param("charset", charset)
+	}
+	if f.name != "" && legacy && !isASCIIText(f.name) {
 		w.legacyName("name", f.name)
 	}
 	w.end()
@@ -173,47 +193,7 @@ func (c *compiler) fileNode(f *File) *entity {
 		w.token("<" + f.cid + ">")
 		w.end()
 	}
-	n.header = w.b
-	return n
-}
-
-// messageShape reads a message that is attached: it travels as it is, so its
-// lines must be fit for that.
-func (c *compiler) messageShape(f *File) (encoding string, size int64, err error) {
-	r, err := f.reader()
-	if err != nil {
-		return "", 0, err
-	}
-	defer r.Close()
-	encoding = "7bit"
-	var buf [32 << 10]byte
-	line, cr := 0, false
-	for {
-		n, err := r.Read(buf[:])
-		for _, ch := range buf[:n] {
-			switch {
-			case ch == '\n' && !cr, ch != '\n' && cr:
-				return "", 0, errors.New("an attached message needs CRLF line ends")
-			case ch == '\n':
-				line = 0
-			case ch != '\r':
-				line++
-			}
-			if cr = ch == '\r'; line > maxLine || ch == 0 {
-				return "", 0, errors.New("an attached message has a line over 998 octets, or NUL")
-			}
-			if ch >= 0x80 {
-				encoding, c.eightBit = "8bit", true
-			}
-		}
-		size += int64(n)
-		if err == io.EOF {
-			return encoding, size, nil
-		}
-		if err != nil {
-			return "", 0, err
-		}
-	}
+	return w.b
 }
 
 // segments writes the entity as pieces to be read one after the other.
@@ -231,7 +211,7 @@ func (n *entity) segments(out []segment) []segment {
 		}
 		return appendBytes(out, []byte("--"+n.boundary+"--\r\n"))
 	case n.file != nil:
-		return append(out, segment{file: n.file, size: n.size, raw: n.raw})
+		return append(out, segment{file: n.file, size: n.size, raw: n.raw, fix: n.fix})
 	}
 	return appendBytes(out, n.body)
 }

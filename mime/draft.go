@@ -3,8 +3,9 @@ package mime
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
+
+	"github.com/postilion-mail/postilion/internal/addr"
 )
 
 // Draft is a message that was built: it never changes, can be read and written
@@ -18,7 +19,7 @@ type Draft struct {
 	eightBit bool
 	top      []byte    // the message's own fields
 	entity   []segment // the fields of the structure, the empty line, the body
-	rand     func() string
+	spare    string    // random, for a boundary around it all
 }
 
 // segment is a run of octets: from memory, or of a file that is read when its
@@ -28,6 +29,7 @@ type segment struct {
 	file *File
 	size int64 // of what comes out
 	raw  bool  // the file as it is, not base64
+	fix  bool  // but with CRLF line ends
 }
 
 // appendBytes adds to the last run in memory, or begins one.
@@ -102,9 +104,10 @@ func (d *Draft) Bytes() ([]byte, error) {
 
 // Prepend gives a draft with one more field on top and nothing else changed,
 // as trace fields and signatures of the header need it. The value is written
-// as it is; it may be folded, with CRLF before white space.
+// as it is; it may be folded, with CRLF before white space. Fields that the
+// message has already cannot be put on top once more.
 func (d *Draft) Prepend(name, value string) (*Draft, error) {
-	if err := checkName(name); err != nil {
+	if err := checkFieldName(name); err != nil {
 		return nil, &FieldError{name, err}
 	}
 	if err := checkFolded(value); err != nil {
@@ -112,6 +115,7 @@ func (d *Draft) Prepend(name, value string) (*Draft, error) {
 	}
 	out := *d
 	out.top = append([]byte(name+": "+value+"\r\n"), d.top...)
+	out.utf8 = d.utf8 || !addr.IsASCII(value) // RFC 6532 §3.1
 	return &out, nil
 }
 
@@ -132,25 +136,26 @@ func checkFolded(value string) error {
 	return nil
 }
 
-// errChanged is a file that is not as long as it was when it was attached.
-var errChanged = errors.New("mime: file changed while it was sent")
-
-// open reads the segment from an offset of its output on.
+// open reads the segment, which is a file, from an offset of its output on.
 func (s *segment) open(off int64) (io.ReadCloser, error) {
-	if s.file == nil {
-		return io.NopCloser(bytes.NewReader(s.b[off:])), nil
-	}
 	rc, err := s.file.reader()
 	if err != nil {
-		return nil, fmt.Errorf("mime: %s: %w", s.file.name, err)
+		return nil, err
 	}
-	if err := s.skip(rc, off); err != nil {
-		rc.Close()
-		return nil, fmt.Errorf("mime: %s: %w", s.file.name, err)
-	}
-	var r io.Reader = rc
-	if !s.raw {
+	r := io.Reader(rc)
+	switch {
+	case s.fix:
+		r = &crlfReader{r: rc}
+		err = skip(r, off)
+	case s.raw:
+		err = skip(rc, off)
+	default:
+		err = skip(rc, off/(base64Out+2)*base64In)
 		r = newBase64Reader(rc, int(off%(base64Out+2)))
+	}
+	if err != nil {
+		rc.Close()
+		return nil, err
 	}
 	return struct {
 		io.Reader
@@ -158,11 +163,8 @@ func (s *segment) open(off int64) (io.ReadCloser, error) {
 	}{r, rc}, nil
 }
 
-// skip brings a file to where the output at off comes from.
-func (s *segment) skip(r io.Reader, off int64) error {
-	if !s.raw {
-		off = off / (base64Out + 2) * base64In
-	}
+// skip brings a reader from its start to an offset.
+func skip(r io.Reader, off int64) error {
 	if off == 0 {
 		return nil
 	}

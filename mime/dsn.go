@@ -1,11 +1,14 @@
 package mime
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/postilion-mail/postilion/internal/addr"
 )
 
 // DSN is a delivery status notification (RFC 3464), one struct for reading and
@@ -32,7 +35,7 @@ type DSNRecipient struct {
 	Final      string // the address as it was last
 	Original   string // as the sender wrote it, with its type: "rfc822;ann@example.org"
 	Action     string // failed, delayed, delivered, relayed, expanded
-	Status     string // "5.1.1" (RFC 3463)
+	Status     string // "5.1.1" (RFC 3463); "" when writing: without detail
 	Diagnostic string // what the remote host said, without type: "550 5.1.1 no such user"
 	Remote     string // the host that said it; dns
 	LogID      string // Final-Log-ID
@@ -88,16 +91,19 @@ func firstWord(s string) string {
 // original is the message, nil to leave it out; headersOnly gives back its
 // header alone (RET=HDRS). Addresses beyond ASCII bring the forms of RFC 6533.
 func (d *DSN) Draft(to string, original *io.SectionReader, headersOnly bool) (*Draft, error) {
+	if err := d.check(); err != nil {
+		return nil, err
+	}
 	r := &report{kind: "delivery-status", machine: dsnTypes[0], text: d.text(), original: original, headers: headersOnly}
 	for _, x := range d.Recipients {
-		r.utf8 = r.utf8 || !ascii(x.Final) || !ascii(x.Original)
+		r.utf8 = r.utf8 || !addr.IsASCII(x.Final) || !addr.IsASCII(x.Original)
 	}
 	if r.utf8 {
 		r.machine = dsnTypes[1]
 	}
 	r.groups = append(r.groups, d.messageFields())
 	for i := range d.Recipients {
-		r.groups = append(r.groups, d.Recipients[i].fields())
+		r.groups = append(r.groups, d.Recipients[i].fields(r.utf8))
 	}
 	from := d.From
 	if from.Addr == "" {
@@ -113,42 +119,79 @@ func (d *DSN) Draft(to string, original *io.SectionReader, headersOnly bool) (*D
 	return draft, nil
 }
 
-func ascii(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+// check wants what every notification must have (RFC 3464 §2.2.2, §2.3).
+func (d *DSN) check() error {
+	var errs []error
+	if d.Reporting == "" {
+		errs = append(errs, &FieldError{"Reporting", errors.New("missing")})
+	}
+	if len(d.Recipients) == 0 {
+		errs = append(errs, &FieldError{"Recipients", errors.New("nobody")})
+	}
+	for _, r := range d.Recipients {
+		if r.Final == "" {
+			errs = append(errs, &FieldError{"Recipients", errors.New("no final recipient")})
+		}
+		if !slices.Contains(actions[:], r.Action) {
+			errs = append(errs, &FieldError{"Recipients", fmt.Errorf("bad action %q", r.Action)})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// actions are all there are (RFC 3464 §2.3.3).
+var actions = [...]string{"failed", "delayed", "delivered", "relayed", "expanded"}
+
+// status is r.Status, or the one without detail that fits the action (RFC 3463
+// §2), as every recipient has one (RFC 3464 §2.3.4).
+func (r *DSNRecipient) status() string {
+	switch {
+	case r.Status != "":
+		return r.Status
+	case r.Action == "failed":
+		return "5.0.0"
+	case r.Action == "delayed":
+		return "4.0.0"
+	}
+	return "2.0.0"
 }
 
 func (d *DSN) messageFields() *fieldWriter {
 	w := &fieldWriter{}
 	w.field("Original-Envelope-Id", d.OriginalEnvID)
-	w.typed("Reporting-MTA", "dns", d.Reporting)
-	w.typed("DSN-Gateway", "dns", d.Gateway)
-	w.typed("Received-From-MTA", "dns", d.ReceivedFrom)
+	w.host("Reporting-MTA", d.Reporting)
+	w.host("DSN-Gateway", d.Gateway)
+	w.host("Received-From-MTA", d.ReceivedFrom)
 	w.dateLine("Arrival-Date", d.Arrival)
 	return w
 }
 
-func (r *DSNRecipient) fields() *fieldWriter {
+func (r *DSNRecipient) fields(utf8 bool) *fieldWriter {
 	w := &fieldWriter{}
-	if typ, original := cutTyped(r.Original); original != "" {
-		if typ == "" {
-			typ = addressType(original)
-		}
-		w.typed("Original-Recipient", typ, original)
-	}
-	w.typed("Final-Recipient", addressType(r.Final), r.Final)
+	w.originalRecipient(r.Original, utf8)
+	w.typed("Final-Recipient", addressType(r.Final), r.Final, utf8)
 	w.field("Action", r.Action)
-	w.field("Status", r.Status)
-	w.typed("Remote-MTA", "dns", r.Remote)
-	w.typed("Diagnostic-Code", "smtp", r.Diagnostic)
+	w.field("Status", r.status())
+	w.host("Remote-MTA", r.Remote)
+	w.typed("Diagnostic-Code", "smtp", r.Diagnostic, utf8)
 	w.dateLine("Last-Attempt-Date", r.LastTry)
-	w.field("Final-Log-ID", r.LogID)
+	w.fieldIn("Final-Log-ID", r.LogID, utf8)
 	w.dateLine("Will-Retry-Until", r.RetryUntil)
 	return w
 }
 
+// originalRecipient writes an address with the type it has, or by its look.
+func (w *fieldWriter) originalRecipient(s string, utf8 bool) {
+	typ, address := cutTyped(s)
+	if typ == "" {
+		typ = addressType(address)
+	}
+	w.typed("Original-Recipient", typ, address, utf8)
+}
+
 // addressType is RFC 3464 §2.3.2, RFC 6533 §3.
 func addressType(address string) string {
-	if ascii(address) {
+	if addr.IsASCII(address) {
 		return "rfc822"
 	}
 	return "utf-8"

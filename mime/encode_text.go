@@ -38,6 +38,7 @@ type textShape struct {
 	long    bool // a line over 998
 	nul     bool
 	from    bool // a line that begins with "From ", which some mbox writers change
+	tail    bool // a line that ends in white space, which some relays drop
 }
 
 // shapeOf looks at canonical text.
@@ -47,6 +48,7 @@ func shapeOf(b []byte) textShape {
 		line, rest, _ := bytes.Cut(b, crlf)
 		s.long = s.long || len(line) > maxLine
 		s.from = s.from || bytes.HasPrefix(line, fromLine)
+		s.tail = s.tail || len(line) > 0 && (line[len(line)-1] == ' ' || line[len(line)-1] == '\t')
 		for _, c := range line {
 			switch {
 			case c >= utf8.RuneSelf:
@@ -71,15 +73,19 @@ var (
 
 // encodeText chooses the transfer encoding of a text part by its content and
 // applies it (RFC 2045 §6): what is plain stays plain, what is mostly plain
-// stays readable.
+// stays readable. Lines that are known to be changed on the way, which would
+// break a signature as well, are not plain (RFC 2049 §3).
 func encodeText(text string, allow8bit bool) (encoding string, body []byte) {
 	b := canonicalText(text)
 	s := shapeOf(b)
 	switch {
-	case !s.eight && !s.long && !s.nul && !s.from:
+	case s.long || s.nul || s.from || s.tail:
+	case !s.eight:
 		return "7bit", b
-	case allow8bit && !s.long && !s.nul && !s.from:
+	case allow8bit:
 		return "8bit", b
+	}
+	switch {
 	case s.escapes > len(b)/3:
 		return "base64", appendBase64(nil, b)
 	}

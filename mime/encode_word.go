@@ -14,6 +14,8 @@ const (
 	wordClose = "?="
 	maxWord   = 75
 	wordRoom  = maxWord - len(wordOpenQ) - len(wordClose)
+
+	maxWordLine = 76 // a line with one (RFC 2047 §2)
 )
 
 // appendWords writes s as encoded-words after space, as many as it takes, no
@@ -21,16 +23,14 @@ const (
 // stand for themselves to those a phrase allows.
 func (w *fieldWriter) appendWords(space, s string, phrase bool) {
 	q := qWidth(s, phrase) <= (len(s)+2)/3*4
-	for first := true; s != ""; first = false {
-		room := wordRoom
-		if first {
-			// The first word may share the line with what stands before it.
-			if left := w.room() - len(wordOpenQ) - len(wordClose) - 1; left >= 12 {
-				room = min(room, left)
-			}
-		}
+	// The first word may share the line with what stands before it.
+	room := maxWordLine - w.line - len(space) - len(wordOpenQ) - len(wordClose)
+	if room < 12 && w.b[len(w.b)-1] != ':' {
+		room = wordRoom
+	}
+	for room = min(room, wordRoom); s != ""; room = wordRoom {
 		n := wordPrefix(s, room, q, phrase)
-		w.spaced(space, encodeWord(s[:n], q, phrase))
+		w.word(space, encodeWord(s[:n], q, phrase))
 		s, space = s[n:], " "
 	}
 }

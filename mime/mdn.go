@@ -1,10 +1,13 @@
 package mime
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/postilion-mail/postilion/internal/addr"
 )
 
 // MDN is a message disposition notification (RFC 8098): what became of a
@@ -60,16 +63,18 @@ func ParseMDN(m *Message) (n *MDN, ok bool) {
 // the message, nil to leave it out; its header alone is given back, as the
 // reader of it may be anyone. The reverse-path is null (RFC 8098 §3).
 func (n *MDN) Draft(to string, original *io.SectionReader) (*Draft, error) {
-	w := &fieldWriter{}
-	w.field("Reporting-UA", n.ReportingUA)
-	w.typed("MDN-Gateway", "smtp", n.Gateway)
-	if typ, address := cutTyped(n.Original); address != "" {
-		if typ == "" {
-			typ = addressType(address)
-		}
-		w.typed("Original-Recipient", typ, address)
+	utf8 := !addr.IsASCII(n.Final) || !addr.IsASCII(n.Original)
+	switch {
+	case n.Final == "":
+		return nil, &FieldError{"Final", errors.New("missing")} // RFC 8098 §3.2.4
+	case !isToken(n.Type):
+		return nil, &FieldError{"Type", fmt.Errorf("bad disposition %q", n.Type)}
 	}
-	w.typed("Final-Recipient", addressType(n.Final), n.Final)
+	w := &fieldWriter{}
+	w.fieldIn("Reporting-UA", n.ReportingUA, utf8)
+	w.typed("MDN-Gateway", "smtp", n.Gateway, utf8)
+	w.originalRecipient(n.Original, utf8)
+	w.typed("Final-Recipient", addressType(n.Final), n.Final, utf8)
 	if n.OriginalID != "" {
 		w.field("Original-Message-ID", "<"+n.OriginalID+">")
 	}
@@ -82,9 +87,9 @@ func (n *MDN) Draft(to string, original *io.SectionReader) (*Draft, error) {
 		disposition += "/" + strings.Join(n.Modifiers, ",")
 	}
 	w.field("Disposition", disposition)
-	w.field("Error", n.Error)
+	w.fieldIn("Error", n.Error, utf8)
 	r := &report{kind: "disposition-notification", machine: "message/disposition-notification", text: n.text(), groups: []*fieldWriter{w}, original: original, headers: true}
-	if r.utf8 = !ascii(n.Final) || !ascii(n.Original); r.utf8 {
+	if r.utf8 = utf8; utf8 {
 		r.machine = "message/global-disposition-notification"
 	}
 	from := n.From

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/postilion-mail/postilion/internal/addr"
 )
 
 // A report is multipart/report (RFC 6522): words for people, fields for
@@ -40,35 +42,33 @@ func (r *report) build(b *Builder) (*Draft, error) {
 	}
 	parts := []*entity{c.textNode("text/plain", r.text), leaf(r.machine, encoding, fields)}
 	if r.original != nil {
-		part, err := r.returned(c)
+		part, err := r.returned()
 		if err != nil {
 			return nil, err
 		}
+		d.eightBit = d.eightBit || part.encoding == "8bit"
 		parts = append(parts, part)
 	}
-	d.eightBit = d.eightBit || c.eightBit
-	d.entity = newMultipart("report", c.random, parts, "report-type", r.kind).segments(nil)
+	d.entity = newMultipart("report", d.spare, parts, "report-type", r.kind).segments(nil)
 	return d, nil
 }
 
 // returned is the message, or its header where only that was asked for or the
 // rest is not fit to travel once more.
-func (r *report) returned(c *compiler) (*entity, error) {
+func (r *report) returned() (*entity, error) {
 	typ := "message/rfc822"
 	if r.utf8 {
 		typ = "message/global"
 	}
 	if !r.headers {
-		f := Attach("", func() (io.ReadCloser, error) {
-			return io.NopCloser(io.NewSectionReader(r.original, 0, r.original.Size())), nil
-		})
-		if encoding, size, err := c.messageShape(&f); err == nil {
-			n := leaf(typ, encoding, nil)
-			n.file, n.size, n.raw = &f, size, true
+		f := Attach("original message", func() (io.ReadCloser, error) { return io.NopCloser(r.whole()), nil })
+		n := &entity{}
+		if err := n.asMessage(&f); err == nil {
+			n.header = leaf(typ, n.encoding, nil).header
 			return n, nil
 		}
 	}
-	_, rest, err := ReadHeader(io.NewSectionReader(r.original, 0, r.original.Size()))
+	_, rest, err := ReadHeader(r.whole())
 	if err != nil {
 		return nil, err
 	}
@@ -82,10 +82,19 @@ func (r *report) returned(c *compiler) (*entity, error) {
 		head = head[:i+1]
 	}
 	encoding, body := encodeText(strings.ToValidUTF8(string(head), "?"), r.utf8)
+	typ = "text/rfc822-headers" // RFC 6522 §4
 	if r.utf8 {
-		return leaf("message/global-headers", encoding, body), nil
+		typ = "message/global-headers"
 	}
-	return leaf("text/rfc822-headers", encoding, body), nil // RFC 6522 §4
+	n := leaf(typ, encoding, body)
+	n.encoding = encoding
+	return n, nil
+}
+
+// whole reads the message from its start, without the cursor of original, which
+// is the caller's.
+func (r *report) whole() *io.SectionReader {
+	return io.NewSectionReader(r.original, 0, r.original.Size())
 }
 
 // maxReturnedHeader is how much of a header goes back.
@@ -121,41 +130,65 @@ func fieldGroups(p Part) []Header {
 
 // typed writes "name: type; value", of which either part may hold nothing that
 // ends the line.
-func (w *fieldWriter) typed(name, typ, value string) {
+func (w *fieldWriter) typed(name, typ, value string, utf8 bool) {
 	if value == "" {
 		return
 	}
 	w.begin(name)
-	w.token(typ + ";")
-	w.plainLine(value)
+	w.token(fitWord(typ, false) + ";")
+	w.plainLine(value, utf8)
 	w.end()
 }
 
 // field writes what others said: it is made fit, not refused.
-func (w *fieldWriter) field(name, value string) {
+func (w *fieldWriter) field(name, value string) { w.fieldIn(name, value, false) }
+
+// fieldIn is field for a report that may hold UTF-8.
+func (w *fieldWriter) fieldIn(name, value string, utf8 bool) {
 	if value == "" {
 		return
 	}
 	w.begin(name)
-	w.plainLine(value)
+	w.plainLine(value, utf8)
 	w.end()
 }
 
-func (w *fieldWriter) plainLine(s string) {
-	clean := func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r <= 0x9f || r == 0x2028 || r == 0x2029 {
-			return ' '
-		}
-		return r
+// host writes the name of a host, which is ASCII in every form of a report.
+func (w *fieldWriter) host(name, host string) {
+	if ascii, ok := idDomain(host); ok && !addr.IsASCII(host) {
+		host = ascii
 	}
-	s = strings.ToValidUTF8(strings.Map(clean, s), "?")
-	for word := range strings.FieldsSeq(s) {
-		for len(word) > 900 {
-			w.token(word[:900])
-			word = word[900:]
+	w.typed(name, "dns", host, false)
+}
+
+// plainLine writes words, folded between them; one that no line can hold is cut.
+func (w *fieldWriter) plainLine(s string, utf8 bool) {
+	for word := range strings.FieldsSeq(fit(s)) {
+		word = fitWord(word, utf8)
+		for len(word) > maxReportWord {
+			n := cutRune([]byte(word[:maxReportWord]))
+			w.token(word[:maxReportWord-n])
+			word = word[maxReportWord-n:]
 		}
 		w.token(word)
 	}
+}
+
+// maxReportWord leaves room on a line for what a field begins with.
+const maxReportWord = 900
+
+// fitWord leaves "?" for what ASCII does not have. In a report that is ASCII by
+// its type an odd word of a remote host is not worth another type.
+func fitWord(s string, utf8 bool) string {
+	if utf8 || addr.IsASCII(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 func (w *fieldWriter) dateLine(name string, t time.Time) {

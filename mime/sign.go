@@ -1,9 +1,11 @@
 package mime
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Signer signs a message's content (RFC 1847 §2.1): S/MIME (RFC 8551 §3.5.3)
@@ -35,7 +37,7 @@ func (d *Draft) Sign(s Signer) (*Draft, error) {
 		return nil, fmt.Errorf("mime: signing: %w", err)
 	}
 	out := *d
-	out.entity = d.around("signed", d.entity, signaturePart(s.Protocol(), signature), "protocol", s.Protocol(), "micalg", s.MICAlg())
+	out.entity = d.around("signed", d.entity, sealedPart(s.Protocol(), signature), "protocol", s.Protocol(), "micalg", s.MICAlg())
 	return &out, nil
 }
 
@@ -65,31 +67,32 @@ func (d *Draft) Encrypt(e Encrypter) (*Draft, error) {
 	control := leaf(e.Protocol(), "7bit", canonicalText(e.Control())).segments(nil)
 	out := *d
 	out.eightBit = false
-	out.entity = d.around("encrypted", control, octets("application/octet-stream", sealed), "protocol", e.Protocol())
+	out.entity = d.around("encrypted", control, sealedPart("application/octet-stream", sealed), "protocol", e.Protocol())
 	return &out, nil
 }
 
 // around makes a multipart of an entity as it is and a second part.
 func (d *Draft) around(sub string, first []segment, second *entity, params ...string) []segment {
 	in := []*entity{{pieces: first}, second}
-	return newMultipart(sub, d.rand, in, params...).segments(nil)
+	return newMultipart(sub, d.spare, in, params...).segments(nil)
 }
 
-// signaturePart is text if it can be, as armour is, and base64 otherwise.
-func signaturePart(mediaType string, b []byte) *entity {
-	text := canonicalText(string(b))
-	if s := shapeOf(text); !s.eight && !s.long && !s.nul && s.escapes <= len(text)/8 {
-		return leaf(mediaType, "7bit", text)
+// sealedPart is a signature or what was encrypted: as it is where it is armour,
+// base64 otherwise. The names are those that readers expect (RFC 8551 §3.2.1).
+func sealedPart(mediaType string, b []byte) *entity {
+	var params []string
+	switch strings.ToLower(mediaType) {
+	case "application/pgp-signature":
+		params = []string{"name", "signature.asc"}
+	case "application/pkcs7-signature":
+		params = []string{"name", "smime.p7s"}
 	}
-	return octets(mediaType, b)
-}
-
-// octets is a part in base64.
-func octets(mediaType string, b []byte) *entity {
-	if s := shapeOf(canonicalText(string(b))); !s.eight && !s.long && !s.nul && len(b) > 0 {
-		return leaf(mediaType, "7bit", canonicalText(string(b)))
+	if text := canonicalText(string(b)); bytes.HasPrefix(b, []byte("-----BEGIN ")) {
+		if s := shapeOf(text); !s.eight && !s.long && !s.nul {
+			return leaf(mediaType, "7bit", text, params...)
+		}
 	}
-	return leaf(mediaType, "base64", appendBase64(nil, b))
+	return leaf(mediaType, "base64", appendBase64(nil, b), params...)
 }
 
 // leaf is a part whose body is ready to travel.

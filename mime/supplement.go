@@ -7,15 +7,24 @@ import (
 
 // Supplement gives the fields a submitted message lacks and must have: Date and
 // Message-ID (RFC 6409 §8.2, §8.3), ready to be put in front of it. h is the
-// message's header, from [ReadHeader]; domain makes the id this server's own,
-// rand its other part (nil: crypto/rand). It is nil where nothing is missing.
+// message's header, from [ReadHeader]; domain makes the id this server's own
+// ("localhost" takes the place of what is no domain), rand its other part (nil:
+// crypto/rand, as where rand fails). It is nil where nothing is missing.
 func Supplement(h Header, domain string, now time.Time, rand io.Reader) []byte {
 	w := &fieldWriter{}
 	if !h.Has("Date") {
 		w.date("Date", now)
 	}
 	if !h.Has("Message-ID") {
-		w.ids("Message-ID", randomName(rand)+"@"+Address{Addr: headerSpec("x@" + domain)}.Domain())
+		right, ok := idDomain(domain)
+		if !ok {
+			right = "localhost"
+		}
+		left, err := randomName(rand)
+		if err != nil {
+			left, _ = randomName(nil) // which never fails
+		}
+		w.ids("Message-ID", left+"@"+right)
 	}
 	return w.b
 }

@@ -11,23 +11,28 @@ import (
 func (w *fieldWriter) addresses(name string, list []Address) {
 	w.begin(name)
 	for i, a := range list {
-		w.address(a)
-		if i < len(list)-1 {
-			w.glue(",")
-		}
+		w.address(a, comma(i, len(list)))
 	}
 	w.end()
 }
 
-// address writes one mailbox.
-func (w *fieldWriter) address(a Address) {
+// comma is what stands behind item i of n.
+func comma(i, n int) string {
+	if i < n-1 {
+		return ","
+	}
+	return ""
+}
+
+// address writes one mailbox and what comes right behind it.
+func (w *fieldWriter) address(a Address, tail string) {
 	spec := headerSpec(a.Addr)
 	if a.Name == "" {
-		w.token(spec)
+		w.token(spec + tail)
 		return
 	}
-	w.phrase(a.Name)
-	w.token("<" + spec + ">")
+	w.phrase(strings.ReplaceAll(a.Name, "\t", " "))
+	w.token("<" + spec + ">" + tail)
 }
 
 // headerSpec is an address as a header carries it: a domain beyond ASCII goes
@@ -129,10 +134,7 @@ func (w *fieldWriter) ids(name string, list ...string) {
 func (w *fieldWriter) urls(name string, list []string) {
 	w.begin(name)
 	for i, u := range list {
-		w.token("<" + u + ">")
-		if i < len(list)-1 {
-			w.glue(",")
-		}
+		w.token("<" + u + ">" + comma(i, len(list)))
 	}
 	w.end()
 }

@@ -13,39 +13,51 @@ const foldAt = 78
 type fieldWriter struct {
 	b    []byte
 	line int // octets of the line so far
+	max  int // what this line should not exceed
 }
 
 // begin starts a field.
 func (w *fieldWriter) begin(name string) {
 	w.b = append(append(w.b, name...), ':')
-	w.line = len(name) + 1
+	w.line, w.max = len(name)+1, foldAt
 }
 
 // end ends the field.
 func (w *fieldWriter) end() { w.b = append(w.b, '\r', '\n') }
 
-// room is what the line still takes, a space before it counted.
-func (w *fieldWriter) room() int { return foldAt - w.line }
-
 // token writes s after a space, or on a line of its own where it does not fit.
 func (w *fieldWriter) token(s string) { w.spaced(" ", s) }
 
-// spaced writes s after the white space before it, at which it may fold.
+// spaced writes s after the white space before it, at which it may fold. Right
+// behind the name of the field it does so only where that helps.
 func (w *fieldWriter) spaced(space, s string) {
-	// A fold right behind the name would leave a line without content.
-	fresh := len(w.b) > 0 && w.b[len(w.b)-1] == ':' && w.line < 60
-	if w.line+len(space)+len(s) > foldAt && !(fresh && len(s) < maxLine-w.line-1) && w.line > 1 {
-		w.b = append(w.b, '\r', '\n')
-		w.line = 0
+	width := len(space) + len(s)
+	if w.line+width > w.max && (w.b[len(w.b)-1] != ':' || width <= foldAt || w.line+width > maxLine) {
+		w.fold()
+	}
+	w.b = append(append(w.b, space...), s...)
+	w.line += width
+}
+
+// word writes an encoded-word, which makes its whole line a shorter one.
+func (w *fieldWriter) word(space, s string) {
+	if w.line+len(space)+len(s) > maxWordLine && w.b[len(w.b)-1] != ':' {
+		w.fold()
 	}
 	w.b = append(append(w.b, space...), s...)
 	w.line += len(space) + len(s)
+	w.max = maxWordLine
 }
 
-// glue writes s right behind what stands there.
-func (w *fieldWriter) glue(s string) {
-	w.b = append(w.b, s...)
-	w.line += len(s)
+func (w *fieldWriter) fold() {
+	w.b = append(w.b, '\r', '\n')
+	w.line, w.max = 0, foldAt
+}
+
+// semicolon ends what stands there before a parameter, which is to fit with it.
+func (w *fieldWriter) semicolon() {
+	w.b = append(w.b, ';')
+	w.line++
 }
 
 // text writes an unstructured field. What is plain goes as it is, with all its
@@ -55,8 +67,8 @@ func (w *fieldWriter) glue(s string) {
 func (w *fieldWriter) text(name, value string) {
 	w.begin(name)
 	value = strings.ReplaceAll(value, "\t", " ") // no reader shows more of it
-	if value != strings.Trim(value, " ") {
-		w.appendWords(" ", value, false) // white space at the ends is lost otherwise
+	if value != strings.Trim(value, " ") || strings.Contains(value, wideSpace) {
+		w.appendWords(" ", value, false) // white space would be lost
 		w.end()
 		return
 	}
@@ -68,6 +80,9 @@ func (w *fieldWriter) text(name, value string) {
 	w.plain("", value[to:])
 	w.end()
 }
+
+// wideSpace is more white space than a line should have to hold.
+const wideSpace = "                "
 
 // plain writes words as they are, the first one after space and its own, and
 // gives back the white space that is left at the end.

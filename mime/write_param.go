@@ -10,31 +10,45 @@ import (
 // quoted-string, or, where neither will do, the form of RFC 2231, in pieces if
 // it is long.
 func (w *fieldWriter) param(name, value string) {
-	w.glue(";")
-	switch {
-	case isToken(value):
-		w.token(name + "=" + value)
-	case isASCIIText(value) && len(value) < 60:
-		w.token(name + "=" + quoteString(value))
-	default:
-		w.extended(name, value)
+	w.semicolon()
+	if s := name + "=" + value; isToken(value) && !strings.Contains(value, "=?") && len(s) < maxParam {
+		w.token(s)
+		return
 	}
+	if s := name + "=" + quoteString(value); isPrintable(value) && !strings.Contains(value, "=?") && len(s) < maxParam {
+		w.token(s)
+		return
+	}
+	w.extended(name, value)
 }
 
-// legacyName writes a file name as many senders did before RFC 2231, as an
-// encoded-word within quotes, for readers that know nothing else.
+// maxParam leaves room for the space before a parameter and the semicolon
+// behind it.
+const maxParam = foldAt - 2
+
+// legacyName writes a file name as many senders did before RFC 2231, as
+// encoded-words within quotes, for readers that know nothing else.
 func (w *fieldWriter) legacyName(name, value string) {
-	q := qWidth(value, false) <= (len(value)+2)/3*4
-	w.glue(";")
-	w.token(name + `="` + encodeWord(value, q, true) + `"`)
+	q := qWidth(value, true) <= (len(value)+2)/3*4
+	w.semicolon()
+	head, room := name+`="`, wordRoom-len(name)-len(`=""; `)
+	for value != "" {
+		n := wordPrefix(value, room, q, true)
+		word := head + encodeWord(value[:n], q, true)
+		if value = value[n:]; value == "" {
+			word += `"`
+		}
+		w.token(word)
+		head = ""
+	}
 }
 
 // extended writes name*=utf-8 and two quotes, then the value, or name*0*=, name*1*= and so on.
 func (w *fieldWriter) extended(name, value string) {
 	const charset = "utf-8''"
 	text := percent(value)
-	if len(name)+len("*=")+len(charset)+len(text) < foldAt-2 {
-		w.token(name + "*=" + charset + text)
+	if s := name + "*=" + charset + text; len(s) < maxParam {
+		w.token(s)
 		return
 	}
 	for i := 0; text != ""; i++ {
@@ -42,10 +56,10 @@ func (w *fieldWriter) extended(name, value string) {
 		if i == 0 {
 			head += charset
 		}
-		n := percentPrefix(text, foldAt-2-len(head))
+		n := percentPrefix(text, maxParam-1-len(head))
 		w.token(head + text[:n])
 		if text = text[n:]; text != "" {
-			w.glue(";")
+			w.semicolon()
 		}
 	}
 }
