@@ -32,20 +32,24 @@ type segment struct {
 	fix  bool  // but with CRLF line ends
 }
 
-// appendBytes adds to the last run in memory, or begins one.
+// appendBytes adds what is held in memory. Short pieces are joined, so that few
+// writes make a message; long ones stay where they are.
 func appendBytes(out []segment, list ...[]byte) []segment {
-	n := len(out)
-	if n == 0 || out[n-1].file != nil {
-		out = append(out, segment{})
-		n++
-	}
-	last := &out[n-1]
 	for _, b := range list {
+		n := len(out)
+		if len(b) >= longPiece || n == 0 || out[n-1].file != nil || len(out[n-1].b) >= longPiece {
+			out = append(out, segment{b: b[:len(b):len(b)], size: int64(len(b))}) // never to be appended to in place
+			continue
+		}
+		last := &out[n-1]
 		last.b = append(last.b, b...)
+		last.size = int64(len(last.b))
 	}
-	last.size = int64(len(last.b))
 	return out
 }
+
+// longPiece is from where on copying costs more than it saves.
+const longPiece = 1 << 10
 
 // appendSegments adds runs, joining those in memory.
 func appendSegments(out, more []segment) []segment {

@@ -2,6 +2,7 @@ package mime
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"io"
 )
 
@@ -13,17 +14,51 @@ const (
 
 // appendBase64 writes b as lines of base64, each with its CRLF.
 func appendBase64(dst, b []byte) []byte {
-	if need := int(base64Len(int64(len(b)))); cap(dst)-len(dst) < need {
-		dst = append(make([]byte, 0, len(dst)+need), dst...)
-	}
-	for len(b) > base64In {
-		dst = append(base64.StdEncoding.AppendEncode(dst, b[:base64In]), '\r', '\n')
-		b = b[base64In:]
-	}
-	if len(b) > 0 {
-		dst = append(base64.StdEncoding.AppendEncode(dst, b), '\r', '\n')
-	}
+	n := len(dst)
+	dst = append(dst, make([]byte, base64Len(int64(len(b))))...)
+	encodeLines(dst[n:], b)
 	return dst
+}
+
+// encodeLines writes b as appendBase64 does to the start of dst, which has the
+// room, and tells how many octets that are.
+func encodeLines(dst, b []byte) int {
+	n := 0
+	for ; len(b) >= base64In; b = b[base64In:] {
+		encodeLine((*[base64Out + 2]byte)(dst[n:]), (*[base64In]byte)(b))
+		n += base64Out + 2
+	}
+	if len(b) == 0 {
+		return n
+	}
+	base64.StdEncoding.Encode(dst[n:], b)
+	n += (len(b) + 2) / 3 * 4
+	dst[n], dst[n+1] = '\r', '\n'
+	return n + 2
+}
+
+// base64Pairs are two characters for each twelve bits, as they lie in memory.
+var base64Pairs = func() (t [1 << 12]uint16) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	for i := range t {
+		t[i] = uint16(alphabet[i>>6]) | uint16(alphabet[i&63])<<8
+	}
+	return t
+}()
+
+// encodeLine makes one full line, six octets at a time: attachments are most of
+// what is ever built.
+func encodeLine(dst *[base64Out + 2]byte, src *[base64In]byte) {
+	const whole = base64In / 6
+	for i := range whole {
+		v := binary.BigEndian.Uint64(src[6*i:])
+		binary.LittleEndian.PutUint64(dst[8*i:], uint64(base64Pairs[v>>52])|uint64(base64Pairs[v>>40&0xfff])<<16|
+			uint64(base64Pairs[v>>28&0xfff])<<32|uint64(base64Pairs[v>>16&0xfff])<<48)
+	}
+	const in, out = whole * 6, whole * 8 // three octets are left
+	v := uint32(src[in])<<16 | uint32(src[in+1])<<8 | uint32(src[in+2])
+	binary.LittleEndian.PutUint32(dst[out:], uint32(base64Pairs[v>>12])|uint32(base64Pairs[v&0xfff])<<16)
+	dst[base64Out], dst[base64Out+1] = '\r', '\n'
 }
 
 // base64Len is how many octets appendBase64 writes for n.
@@ -36,38 +71,49 @@ func base64Len(n int64) int64 {
 	return size
 }
 
-// base64Block is read at a time: whole lines.
-const base64Block = 512 * base64In
-
 // base64Reader encodes what r holds, from a line start on, after dropping the
-// first octets of its output.
+// first octets of its output. Whole lines go straight to where they are wanted.
 type base64Reader struct {
 	r    io.Reader
 	in   []byte
-	out  []byte
-	rest []byte // of out, not yet read
+	line [base64Out + 2]byte // for the ends of reads
+	rest []byte              // of line, not yet read
 	drop int
 	err  error
 }
 
-func newBase64Reader(r io.Reader, drop int) *base64Reader {
-	return &base64Reader{r: r, in: make([]byte, base64Block), drop: drop}
-}
+func newBase64Reader(r io.Reader, drop int) *base64Reader { return &base64Reader{r: r, drop: drop} }
+
+// base64Lines is how many lines are made at a time, at most.
+const base64Lines = 256
 
 func (b *base64Reader) Read(p []byte) (int, error) {
-	for len(b.rest) == 0 {
-		if b.err != nil {
-			return 0, b.err
-		}
-		n, err := io.ReadFull(b.r, b.in)
-		if b.err = err; err == io.ErrUnexpectedEOF {
-			b.err = io.EOF
-		}
-		b.out = appendBase64(b.out[:0], b.in[:n])
-		cut := min(b.drop, len(b.out))
-		b.rest, b.drop = b.out[cut:], b.drop-cut
+	if len(b.rest) > 0 {
+		n := copy(p, b.rest)
+		b.rest = b.rest[n:]
+		return n, nil
 	}
-	n := copy(p, b.rest)
-	b.rest = b.rest[n:]
-	return n, nil
+	if b.err != nil {
+		return 0, b.err
+	}
+	lines := min(len(p)/len(b.line), base64Lines)
+	if b.drop > 0 || lines == 0 {
+		n := encodeLines(b.line[:], b.fill(1))
+		cut := min(b.drop, n)
+		b.rest, b.drop = b.line[cut:n], 0
+		return b.Read(p)
+	}
+	return encodeLines(p, b.fill(lines)), nil
+}
+
+// fill reads the octets of so many lines, or what is left of them.
+func (b *base64Reader) fill(lines int) []byte {
+	if len(b.in) < lines*base64In {
+		b.in = make([]byte, lines*base64In)
+	}
+	n, err := io.ReadFull(b.r, b.in[:lines*base64In])
+	if b.err = err; err == io.ErrUnexpectedEOF {
+		b.err = io.EOF
+	}
+	return b.in[:n]
 }

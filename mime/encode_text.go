@@ -2,29 +2,39 @@ package mime
 
 import (
 	"bytes"
-	"unicode/utf8"
+	"slices"
+	"strings"
 )
 
 // canonicalText gives text with CRLF at every line end, whatever ended a line
 // before, as text parts travel (RFC 2049 §4).
 func canonicalText(s string) []byte {
-	out := make([]byte, 0, len(s)+len(s)/32)
-	for i := 0; i < len(s); {
-		n := i
-		for n < len(s) && s[n] != '\r' && s[n] != '\n' {
-			n++
-		}
-		out = append(out, s[i:n]...)
+	out := make([]byte, 0, len(s)+strings.Count(s, "\n")+strings.Count(s, "\r"))
+	for len(s) > 0 {
+		n := lineEnd(s)
+		out = append(out, s[:n]...)
 		if n == len(s) {
-			return out
+			break
 		}
 		out = append(out, '\r', '\n')
 		if s[n] == '\r' && n+1 < len(s) && s[n+1] == '\n' {
 			n++
 		}
-		i = n + 1
+		s = s[n+1:]
 	}
 	return out
+}
+
+// lineEnd is where the first CR or LF of s is, or its length.
+func lineEnd(s string) int {
+	n := strings.IndexByte(s, '\n')
+	if n < 0 {
+		n = len(s)
+	}
+	if cr := strings.IndexByte(s[:n], '\r'); cr >= 0 {
+		return cr
+	}
+	return n
 }
 
 // maxLine is the longest line that may travel as it is, its CRLF not counted
@@ -43,28 +53,30 @@ type textShape struct {
 
 // shapeOf looks at canonical text.
 func shapeOf(b []byte) textShape {
-	var s textShape
+	s := textShape{eight: !isASCII(b), nul: bytes.IndexByte(b, 0) >= 0}
 	for len(b) > 0 {
 		line, rest, _ := bytes.Cut(b, crlf)
 		s.long = s.long || len(line) > maxLine
 		s.from = s.from || bytes.HasPrefix(line, fromLine)
 		s.tail = s.tail || len(line) > 0 && (line[len(line)-1] == ' ' || line[len(line)-1] == '\t')
 		for _, c := range line {
-			switch {
-			case c >= utf8.RuneSelf:
-				s.eight = true
-				s.escapes++
-			case c == 0:
-				s.nul = true
-				s.escapes++
-			case c == '=' || c < ' ' && c != '\t' || c == 0x7f:
-				s.escapes++
-			}
+			s.escapes += int(qpEscape[c])
 		}
 		b = rest
 	}
 	return s
 }
+
+// qpEscape has a 1 for the octets that quoted-printable does not leave as they
+// are: all but printable ASCII, tabs, and without "=" (RFC 2045 §6.7).
+var qpEscape = func() (t [256]uint8) {
+	for c := range t {
+		if (c < ' ' || c > '~' || c == '=') && c != '\t' {
+			t[c] = 1
+		}
+	}
+	return t
+}()
 
 var (
 	crlf     = []byte("\r\n")
@@ -89,16 +101,17 @@ func encodeText(text string, allow8bit bool) (encoding string, body []byte) {
 	case s.escapes > len(b)/3:
 		return "base64", appendBase64(nil, b)
 	}
-	return "quoted-printable", appendQP(nil, b)
+	return "quoted-printable", appendQP(nil, b, s.escapes)
 }
 
 // maxQPLine is the longest line of quoted-printable (RFC 2045 §6.7).
 const maxQPLine = 76
 
-// appendQP writes canonical text as quoted-printable. A line that begins with
-// "From " or is a single dot is escaped too (RFC 2049 §3).
-func appendQP(dst, b []byte) []byte {
-	dst = append(dst, make([]byte, 0, len(b)+len(b)/8)...)
+// appendQP writes canonical text as quoted-printable, of which the caller knows
+// how many octets are escaped.
+func appendQP(dst, b []byte, escapes int) []byte {
+	size := len(b) + 2*escapes
+	dst = slices.Grow(dst, size+size/(maxQPLine-3)*3+16)
 	for len(b) > 0 {
 		line, rest, found := bytes.Cut(b, crlf)
 		dst = appendQPLine(dst, line)
@@ -110,32 +123,74 @@ func appendQP(dst, b []byte) []byte {
 	return dst
 }
 
+// appendQPLine writes one line, in runs of what stays as it is. White space at
+// its end is escaped (RFC 2045 §6.7), and so is the start of one that begins
+// with "From " or is a single dot, which not all hosts leave alone (RFC 2049
+// §3).
 func appendQPLine(dst, line []byte) []byte {
-	start := len(dst)
-	for i, c := range line {
-		plain := c >= ' ' && c <= '~' && c != '=' || c == '\t'
-		switch {
-		case (c == ' ' || c == '\t') && i == len(line)-1: // RFC 2045 §6.7 (3)
-			plain = false
-		case i == 0 && (bytes.HasPrefix(line, fromLine) || len(line) == 1 && c == '.'):
-			plain = false
+	q := qpWriter{dst: dst, start: len(dst)}
+	last := len(line)
+	if last > 0 && (line[last-1] == ' ' || line[last-1] == '\t') {
+		last--
+	}
+	i := 0
+	if bytes.HasPrefix(line, fromLine) || len(line) == 1 && line[0] == '.' {
+		q.escape(line[0], false)
+		i = 1
+	}
+	for i < len(line) {
+		n := i
+		for n < last && qpEscape[line[n]] == 0 {
+			n++
 		}
-		width := 1
-		if !plain {
-			width = 3
-		}
-		// A soft break takes a place, unless the line ends here.
-		if room := maxQPLine - (len(dst) - start); room < width+1 && !(room == width && i == len(line)-1) {
-			dst = append(dst, '=', '\r', '\n')
-			start = len(dst)
-		}
-		if plain {
-			dst = append(dst, c)
-		} else {
-			dst = append(dst, '=', upperHex[c>>4], upperHex[c&15])
+		q.run(line[i:n], n == len(line))
+		if i = n; i < len(line) {
+			q.escape(line[i], i == len(line)-1)
+			i++
 		}
 	}
-	return dst
+	return q.dst
+}
+
+// qpWriter is a line of text on its way into lines of quoted-printable.
+type qpWriter struct {
+	dst   []byte
+	start int // of the line in dst
+}
+
+// room is what the line takes, with a place kept for the soft break, unless the
+// text ends here.
+func (q *qpWriter) room(last bool) int {
+	n := maxQPLine - (len(q.dst) - q.start)
+	if !last {
+		n--
+	}
+	return n
+}
+
+// softBreak goes on to the next line.
+func (q *qpWriter) softBreak() {
+	q.dst = append(q.dst, '=', '\r', '\n')
+	q.start = len(q.dst)
+}
+
+// run writes octets as they are; last says that the line of text ends with them.
+func (q *qpWriter) run(b []byte, last bool) {
+	for len(b) > q.room(last) {
+		n := q.room(false)
+		q.dst = append(q.dst, b[:n]...)
+		b = b[n:]
+		q.softBreak()
+	}
+	q.dst = append(q.dst, b...)
+}
+
+// escape writes one octet as "=" and its number.
+func (q *qpWriter) escape(c byte, last bool) {
+	if q.room(last) < 3 {
+		q.softBreak()
+	}
+	q.dst = append(q.dst, '=', upperHex[c>>4], upperHex[c&15])
 }
 
 const upperHex = "0123456789ABCDEF"
