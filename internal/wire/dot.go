@@ -107,18 +107,38 @@ func (d *DotReader) next() []byte {
 		return nil
 	}
 	w := d.r.Peek()
-	n, bare := d.lines.scan(w, true)
-	d.r.Discard(n)
-	d.n += int64(n)
-	d.judge(bare)
+	run := w[:d.take(w)]
+	// Lines behind a stuffed dot are moved up, so that a message full of dots
+	// is not handed out line by line.
+	for rest := w[len(run):]; isStuffed(rest); {
+		d.r.Discard(1)
+		d.lines.bol = false
+		n := d.take(rest[1:])
+		run = append(run, rest[1:1+n]...)
+		rest = rest[1+n:]
+	}
 	if d.bad != nil || d.mute {
 		return nil
 	}
 	if d.Ends == NormalizeBare {
-		d.out = d.enc.Append(d.out[:0], w[:n])
+		d.out = d.enc.Append(d.out[:0], run)
 		return d.out
 	}
-	return w[:n]
+	return run
+}
+
+// take consumes w up to the next dot that begins a line, and judges it.
+func (d *DotReader) take(w []byte) int {
+	n, bare := d.lines.scan(w, true)
+	d.r.Discard(n)
+	d.n += int64(n)
+	d.judge(bare)
+	return n
+}
+
+// isStuffed reports a dot at a line start that cannot be the end of the data.
+func isStuffed(w []byte) bool {
+	return len(w) >= 2 && w[1] != '\r' || len(w) >= 3 && w[2] != '\n'
 }
 
 // judge notes the first offence.
@@ -143,7 +163,7 @@ func (d *DotReader) dot() bool {
 	for {
 		w := d.r.Peek()
 		switch {
-		case len(w) >= 2 && w[1] != '\r', len(w) >= 3 && w[2] != '\n':
+		case isStuffed(w):
 			d.r.Discard(1)
 			d.lines.bol = false
 			return true
