@@ -2,14 +2,12 @@ package smtp
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"net"
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -402,21 +400,4 @@ func TestEarlyRefusalWhileSending(t *testing.T) {
 	require.Error(t, err)
 	assert.Equal(t, Permanent, sent.Results[0].Status)
 	assert.Equal(t, 552, sent.Results[0].Reply.Code)
-}
-
-func TestContextEndsEveryWait(t *testing.T) {
-	for name, dialogue := range map[string]string{
-		"greeting": "C: never\n",
-		"EHLO":     hello + "C: never\n",
-		"MAIL":     ehloAll + "C: MAIL FROM:<a@b.example>\nC: RCPT TO:<c@d.example>\nC: BDAT 3 LAST\nC: x\nC: never\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			us, stop := silent(t, dialogue)
-			defer stop()
-			_, err := us.Send(ctx, envelope(t, "a@b.example", "c@d.example"), strings.NewReader("x"))
-			assert.ErrorIs(t, err, context.DeadlineExceeded)
-		})
-	}
 }

@@ -10,9 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -320,90 +318,4 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
-}
-
-// Every wait of the client ends, in virtual time.
-func TestClientTimeouts(t *testing.T) {
-	stages := map[string]struct {
-		replies []string
-		want    time.Duration
-	}{
-		"greeting": {nil, time.Minute},
-		"EHLO":     {[]string{"220 x\r\n"}, time.Minute},
-		"MAIL":     {[]string{"220 x\r\n", "250 x\r\n"}, time.Minute},
-		"DATA":     {[]string{"220 x\r\n", "250 x\r\n", "250 x\r\n", "250 x\r\n"}, time.Minute},
-		"end":      {[]string{"220 x\r\n", "250 x\r\n", "250 x\r\n", "250 x\r\n", "354 x\r\n"}, 3 * time.Minute},
-	}
-	for name, stage := range stages {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				us, peer := net.Pipe()
-				go func() {
-					buf := make([]byte, 4096)
-					for i, reply := range stage.replies {
-						if i > 0 {
-							_, _ = peer.Read(buf)
-						}
-						_, _ = io.WriteString(peer, reply)
-					}
-					_, _ = io.Copy(io.Discard, peer)
-				}()
-				c := &Client{Addr: "x:25", TLS: TLSNone, Timeouts: Timeouts{Command: time.Minute, DataEnd: 3 * time.Minute},
-					Dial: func(context.Context, string, string) (net.Conn, error) { return us, nil }}
-				begin := time.Now()
-				_, err := c.Send(context.Background(), envelope(t, "a@b.example", "c@d.example"), strings.NewReader("x"))
-				assert.Error(t, err)
-				assert.InDelta(t, stage.want.Seconds(), time.Since(begin).Seconds(), stage.want.Seconds()/32)
-				c.Close()
-				us.Close()
-				peer.Close()
-			})
-		})
-	}
-}
-
-// The pool keeps its bounds: so many at once, so many idle, not for ever.
-func TestPool(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &Server{}
-		var conns, open atomic.Int32
-		c := &Client{Addr: "x:25", TLS: TLSNone, Pool: Pool{PerTarget: 3, MaxIdle: 2, MaxMessages: 5, IdleTimeout: time.Minute}}
-		c.Dial = func(context.Context, string, string) (net.Conn, error) {
-			us, peer := net.Pipe()
-			conns.Add(1)
-			open.Add(1)
-			go func() { _ = s.ServeConn(context.Background(), peer); open.Add(-1) }()
-			return us, nil
-		}
-		env := envelope(t, "a@b.example", "c@d.example")
-		done := make(chan error)
-		for range 20 {
-			go func() {
-				_, err := c.Send(context.Background(), env, strings.NewReader("x"))
-				done <- err
-			}()
-		}
-		for range 20 {
-			assert.NoError(t, <-done)
-			assert.LessOrEqual(t, open.Load(), int32(3+2)) // those saying goodbye are still there
-		}
-		synctest.Wait()
-		assert.LessOrEqual(t, open.Load(), int32(2))
-		assert.GreaterOrEqual(t, conns.Load(), int32(4)) // five messages each
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
-		assert.Zero(t, open.Load())
-		assert.Empty(t, c.pools, "a pool without use is forgotten")
-
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		p := c.pool(c.target())
-		for range 3 {
-			require.NoError(t, p.acquire(ctx))
-		}
-		_, err := c.Send(ctx, env, strings.NewReader("x"))
-		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		c.Close()
-		assert.NoError(t, s.Close())
-	})
 }
