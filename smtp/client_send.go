@@ -86,10 +86,7 @@ func (s *sending) sent(c *Conn) *Sent {
 func (c *Conn) deliver(ctx context.Context, s *sending) error {
 	defer c.bound(ctx)()
 	for len(s.left) > 0 {
-		n := len(s.left)
-		if max := c.caps.Limit("RCPTMAX"); max > 0 {
-			n = min(n, max)
-		}
+		n := c.room(s)
 		s.to, s.left = s.left[:n:n], s.left[n:]
 		if err := c.transact(s); err != nil {
 			s.begun = s.begun || s.committed
@@ -109,6 +106,27 @@ func (c *Conn) deliver(ctx context.Context, s *sending) error {
 		}
 	}
 	return nil
+}
+
+// room is how many of those left the server takes in one transaction (RFC
+// 9422): so many recipients, of so many domains.
+func (c *Conn) room(s *sending) int {
+	n := len(s.left)
+	if max := c.caps.Limit("RCPTMAX"); max > 0 {
+		n = min(n, max)
+	}
+	max := c.caps.Limit("RCPTDOMAINMAX")
+	if max == 0 {
+		return n
+	}
+	domains := make(map[string]bool)
+	for i, r := range s.left[:n] {
+		domains[s.env.To[r].Path.Domain()] = true
+		if len(domains) > max {
+			return i
+		}
+	}
+	return n
 }
 
 // lost notes a broken dialogue with every recipient whose fate it leaves open.

@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
@@ -13,6 +14,36 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// Row 16: a server that refuses in mid-message and stops reading cannot hold
+// the client, and its word is heard.
+func TestEarlyRefusalWhileSending(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	release := make(chan struct{})
+	defer close(release)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		r := bufio.NewReader(c)
+		_, _ = io.WriteString(c, "220 x\r\n")
+		for _, reply := range []string{"250-x\r\n250 PIPELINING\r\n", "250 ok\r\n", "250 ok\r\n", "354 ok\r\n", "552 5.3.4 too much\r\n"} {
+			_, _ = r.ReadString('\n')
+			_, _ = io.WriteString(c, reply)
+		}
+		<-release // and reads no more
+	}()
+	c := &Client{Addr: l.Addr().String(), TLS: TLSNone}
+	defer c.Close()
+	sent, err := c.Send(t.Context(), envelope(t, "a@b.example", "c@d.example"), strings.NewReader(strings.Repeat("0123456789abcd\r\n", 4<<20)))
+	require.Error(t, err)
+	assert.Equal(t, Permanent, sent.Results[0].Status)
+	assert.Equal(t, 552, sent.Results[0].Reply.Code)
+}
 
 func TestContextEndsEveryWait(t *testing.T) {
 	for name, dialogue := range map[string]string{
