@@ -105,13 +105,20 @@ func To(list ...string) []Address {
 	var out []Address
 	for _, s := range list {
 		parsed := ParseAddresses(s)
-		if len(parsed) == 0 || strings.TrimSpace(s) == "" {
-			parsed = []Address{{Addr: s, err: errors.New("no address")}}
+		if len(parsed) == 0 {
+			parsed = []Address{{}}
 		}
-		out = append(out, parsed...)
+		for _, a := range parsed {
+			if a.Addr == "" {
+				a = Address{Addr: s, err: errNoAddress}
+			}
+			out = append(out, a)
+		}
 	}
 	return out
 }
+
+var errNoAddress = errors.New("no address")
 
 // Build makes the message. Its error joins a *[FieldError] for each mistake.
 // With the same Date, Now and Rand it makes the same message to the octet.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // entity is a part or the whole: the fields of its structure, and a body or parts.
@@ -16,7 +17,7 @@ type entity struct {
 	size     int64  // of file, as it travels
 	raw      bool   // file travels as it is
 	fix      bool   // but for its line ends
-	encoding string // of file
+	encoding string // of file or body; "" if it does not matter
 	boundary string
 	parts    []*entity
 	pieces   []segment // all of it, from elsewhere
@@ -58,10 +59,24 @@ func (c *compiler) tree() *entity {
 	if len(alternatives) > 1 {
 		body = []*entity{c.multipart("alternative", alternatives)}
 	}
-	if all := append(body, attached...); len(all) > 1 {
+	all := append(body, attached...)
+	if len(all) > 1 {
 		return c.multipart("mixed", all)
-	} else {
-		return all[0]
+	}
+	all[0].endLine()
+	return all[0]
+}
+
+// endLine ends a text that is the whole message with a line break, which
+// transport would add otherwise; one that does not count, where there is such
+// (RFC 2045 §6.7 (5)).
+func (n *entity) endLine() {
+	switch {
+	case len(n.body) == 0 || bytes.HasSuffix(n.body, crlf):
+	case n.encoding == "quoted-printable":
+		n.body = append(n.body, "=\r\n"...)
+	default:
+		n.body = append(n.body, crlf...)
 	}
 }
 
@@ -95,6 +110,9 @@ func holdsAny(parts []*entity, text string) bool {
 
 // holds reports a text in what is held in memory.
 func (n *entity) holds(text string) bool {
+	if n.encoding == "base64" || n.encoding == "quoted-printable" {
+		return false // neither writes what a boundary begins with
+	}
 	for _, s := range n.pieces {
 		if bytes.Contains(s.b, []byte(text)) {
 			return true
@@ -106,7 +124,10 @@ func (n *entity) holds(text string) bool {
 
 // textNode is a text part in the encoding that suits it.
 func (c *compiler) textNode(mediaType, text string, params ...string) *entity {
-	encoding, body := encodeText(strings.ToValidUTF8(text, "\ufffd"), c.EightBit)
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, "\ufffd")
+	}
+	encoding, body := encodeText(text, c.EightBit)
 	c.eightBit = c.eightBit || encoding == "8bit"
 	w := &fieldWriter{}
 	w.begin("Content-Type")
@@ -117,7 +138,7 @@ func (c *compiler) textNode(mediaType, text string, params ...string) *entity {
 	}
 	w.end()
 	w.text("Content-Transfer-Encoding", encoding)
-	return &entity{header: w.b, body: body}
+	return &entity{header: w.b, body: body, encoding: encoding}
 }
 
 // calendarNode is the alternative that clients turn into buttons (RFC 6047
