@@ -135,7 +135,8 @@ func (f *Finder) hop(a *addresses, r *Route, seen map[netip.Addr]bool) (hop Hop,
 		return hop, nil, true
 	}
 	e := &Error{Kind: NoAddress, Domain: r.Domain, Host: hop.Host.Name, Err: a.err}
-	if a.err != nil && len(a.Addrs) == 0 {
+	if a.err != nil && failure(a.err) == Temporary {
+		// The family that the DNS did not tell of may be the one to dial.
 		e.Kind = Temporary
 	}
 	if r.Implicit {

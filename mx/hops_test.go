@@ -112,6 +112,29 @@ b.test SERVFAIL AAAA
 	assert.Equal(t, "b.test: 451 4.4.3\n", walk(t, f, "b.test"))
 }
 
+// An address that may not be dialled says nothing of the family that the DNS did
+// not answer for.
+func TestHopsForbiddenAndUnknown(t *testing.T) {
+	f, z := fixed(t, `
+a.test MX 1 m.test
+m.test A 127.0.0.1
+m.test SERVFAIL AAAA
+b.test MX 1 n.test
+n.test A 127.0.0.1
+`)
+	assert.Equal(t, "m.test: 451 4.4.3\n", walk(t, f, "a.test"))
+	assert.Equal(t, "n.test: 550 5.4.4\n", walk(t, f, "b.test"))
+
+	// A name that cannot be asked for will not be one tomorrow either.
+	f.Resolver = dns.ResolverFunc(func(ctx context.Context, name string, typ dns.Type) (dns.Answer, error) {
+		if name == "n.test" {
+			return dns.Answer{}, &dns.Error{Name: name, Type: typ, Err: dns.ErrName}
+		}
+		return z.Lookup(ctx, name, typ)
+	})
+	assert.Equal(t, "n.test: 550 5.4.4\n", walk(t, f, "b.test"))
+}
+
 func TestHopsTryNoAddressTwice(t *testing.T) {
 	f, _ := fixed(t, `
 a.test MX 1 m1.test

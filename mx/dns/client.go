@@ -77,7 +77,6 @@ func (r *reply) join(next reply, later bool) {
 		next.TTL = min(r.TTL, next.TTL)
 		next.Authentic = next.Authentic && r.Authentic
 	}
-	// An open chain lives as long as its aliases; negative() found no SOA there.
 	*r = next
 }
 

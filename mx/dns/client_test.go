@@ -198,6 +198,7 @@ func TestClientFollowsAnOpenChain(t *testing.T) {
 	a := lookup(t, c, "a.test", dns.A)
 	assert.Equal(t, []string{"192.0.2.7"}, data(a))
 	assert.Equal(t, []string{"b.test"}, a.CNAMEs)
+	assert.Equal(t, time.Minute, a.TTL, "an answer in two messages may be kept like one in one")
 }
 
 func TestClientCNAMELoop(t *testing.T) {

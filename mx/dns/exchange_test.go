@@ -186,6 +186,12 @@ func TestEmptyAnswers(t *testing.T) {
 		{"referral", func(m *dnsmessage.Message) {
 			m.RecursionAvailable, m.Authorities = false, []dnsmessage.Resource{ns}
 		}, dns.ErrLame, 0},
+		{"referral of one that says it recurses", func(m *dnsmessage.Message) {
+			m.Authorities = []dnsmessage.Resource{ns}
+		}, dns.ErrLame, 0},
+		{"authoritative beside its name servers", func(m *dnsmessage.Message) {
+			m.RecursionAvailable, m.Authoritative, m.Authorities = false, true, []dnsmessage.Resource{ns}
+		}, nil, 0},
 		{"nothing", func(m *dnsmessage.Message) { m.RecursionAvailable = false }, dns.ErrLame, 0},
 	} {
 		client := scripted(func(q dnsmessage.Message, _ string) [][]byte {

@@ -259,53 +259,61 @@ func alias(records []record, owner string) *record {
 // negative settles an answer without data: how long it lives (RFC 2308 §5),
 // whether it is lame, and whether the chain has to be followed by asking again.
 func (q question) negative(p *dnsmessage.Parser, r *reply, h dnsmessage.Header) error {
-	ttl, soa, err := authority(p)
+	auth, err := authority(p)
 	if err != nil {
 		return ErrMalformed
 	}
 	if err := extended(p); err != nil {
 		return err
 	}
-	if !soa {
+	r.open = len(r.CNAMEs) > 0 && r.RCode == NoError && !auth.soa
+	switch {
+	case r.open:
+		return nil // it lives as long as its aliases, whatever comes of the rest
+	case !auth.soa:
 		r.TTL = 0 // RFC 2308 §5: without an SOA it should not be cached
-	} else if len(r.CNAMEs) == 0 || ttl < r.TTL {
-		r.TTL = ttl
+	case len(r.CNAMEs) == 0 || auth.ttl < r.TTL:
+		r.TTL = auth.ttl
 	}
-	if r.RCode == NXDomain || soa {
-		return nil
-	}
-	r.open = len(r.CNAMEs) > 0
-	if !r.open && !h.Authoritative && !h.RecursionAvailable {
-		return ErrLame // a referral; or a server that knows nothing and asks nobody
+	referral := auth.ns && !auth.soa // RFC 2308 §2.2: NODATA has both or none
+	if r.RCode == NoError && !h.Authoritative && (referral || !auth.soa && !h.RecursionAvailable) {
+		return ErrLame // to others; or by a server that knows nothing and asks nobody
 	}
 	return nil
 }
 
+// said is what the authority section of a negative answer says.
+type said struct {
+	ttl     time.Duration // how long the answer may be kept: of the SOA
+	soa, ns bool          // there are such records
+}
+
 // authority reads the authority section for the SOA that limits a negative
-// answer.
-func authority(p *dnsmessage.Parser) (ttl time.Duration, found bool, err error) {
+// answer: by its MINIMUM, and by its own TTL if that is less (RFC 2308 §5).
+func authority(p *dnsmessage.Parser) (said said, err error) {
 	if err := p.SkipAllAnswers(); err != nil {
-		return 0, false, err
+		return said, err
 	}
 	for {
 		h, err := p.AuthorityHeader()
 		if errors.Is(err, dnsmessage.ErrSectionDone) {
-			return ttl, found, nil
+			return said, nil
 		}
 		if err != nil {
-			return 0, false, err
+			return said, err
 		}
-		if h.Type != dnsmessage.TypeSOA {
+		if h.Type != dnsmessage.TypeSOA || h.Class != dnsmessage.ClassINET {
+			said.ns = said.ns || h.Type == dnsmessage.TypeNS
 			if err := p.SkipAuthority(); err != nil {
-				return 0, false, err
+				return said, err
 			}
 			continue
 		}
 		soa, err := p.SOAResource()
 		if err != nil {
-			return 0, false, err
+			return said, err
 		}
-		ttl, found = min(seconds(h.TTL), seconds(soa.MinTTL)), true
+		said.ttl, said.soa = min(seconds(h.TTL), seconds(soa.MinTTL)), true
 	}
 }
 

@@ -88,18 +88,24 @@ func TestNeed03FailureIsTemporaryAndTheNextServerIsAsked(t *testing.T) {
 	}
 }
 
+// The clock of TestCancellationIsImmediate is the test's own; here are real sockets.
+// A machine that does other things too may be late now and then, not five times.
 func TestNeed04CancellationReturnsAtOnce(t *testing.T) {
-	c, _ := serve(t, `a.test TIMEOUT`)
+	c, _ := serve(t, "a.test TIMEOUT\nb.test TRUNCATE\nb.test DELAY 1h\n")
 	c.Timeout = time.Minute
-	for _, typ := range []dns.Type{dns.A, dns.TXT, dns.MX, dns.PTR} {
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(10*time.Millisecond, cancel)
-		start := time.Now()
-		_, err := c.Lookup(ctx, "a.test", typ)
-		took := time.Since(start)
-		assert.ErrorIs(t, err, context.Canceled)
-		// The rule is 50 ms; the rest is for a machine that does other things too.
-		assert.Less(t, took, 2*time.Second, "the lookup went on after its context had ended")
+	for _, name := range []string{"a.test", "b.test"} {
+		for _, typ := range []dns.Type{dns.A, dns.TXT, dns.MX, dns.PTR} {
+			best := time.Minute
+			for try := 0; try < 5 && best > 50*time.Millisecond; try++ {
+				ctx, cancel := context.WithCancel(t.Context())
+				var at time.Time
+				time.AfterFunc(5*time.Millisecond, func() { at = time.Now(); cancel() })
+				_, err := c.Lookup(ctx, name, typ)
+				assert.ErrorIs(t, err, context.Canceled)
+				best = min(best, time.Since(at))
+			}
+			assert.LessOrEqual(t, best, 50*time.Millisecond, "%s %v went on after its context had ended", name, typ)
+		}
 	}
 }
 

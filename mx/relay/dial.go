@@ -28,7 +28,8 @@ type dialled struct {
 }
 
 // Dial has the shape of smtp.Client.Dial. The first connection wins (RFC 8305
-// §5); the others are closed.
+// §5); the others are closed. It returns when ctx ends even if the dial under it
+// does not.
 func (r *racer) Dial(ctx context.Context, network, hostport string) (net.Conn, error) {
 	addrs, _ := ctx.Value(addrsKey{}).([]netip.Addr)
 	_, port, err := net.SplitHostPort(hostport)
@@ -37,25 +38,19 @@ func (r *racer) Dial(ctx context.Context, network, hostport string) (net.Conn, e
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	results := make(chan dialled, len(addrs))
-	started, failed := 0, []error(nil)
-	next := func() {
-		to := net.JoinHostPort(addrs[started].String(), port)
-		started++
-		go func() {
-			c, err := r.dial(ctx, network, to)
-			results <- dialled{c, err}
-		}()
-	}
-	next()
-	timer := time.NewTimer(r.stagger)
+	results := make(chan dialled, len(addrs)) // room for all: no goroutine waits for a reader
+	started, pending, failed := 0, 0, []error(nil)
+	defer func() { go drop(results, pending) }()
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
+		case <-ctx.Done():
+			return nil, errors.Join(append(failed, ctx.Err())...)
 		case <-timer.C:
 		case d := <-results:
+			pending--
 			if d.err == nil {
-				go drop(results, started-len(failed)-1)
 				return d.conn, nil
 			}
 			if failed = append(failed, d.err); len(failed) == len(addrs) {
@@ -63,7 +58,12 @@ func (r *racer) Dial(ctx context.Context, network, hostport string) (net.Conn, e
 			}
 		}
 		if started < len(addrs) {
-			next()
+			to := net.JoinHostPort(addrs[started].String(), port)
+			started, pending = started+1, pending+1
+			go func() {
+				c, err := r.dial(ctx, network, to)
+				results <- dialled{c, err}
+			}()
 			timer.Reset(r.stagger)
 		}
 	}

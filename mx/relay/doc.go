@@ -21,8 +21,9 @@
 //     that answers is taken (RFC 8305 §5).
 //   - A host that cannot be reached, greets with a refusal, or fails in TLS is
 //     passed over. What a host refuses for good in the dialogue is final
-//     (RFC 5321 §5.1); for what it refuses for now the next host is asked too,
-//     with Sessions as the limit. A message whose fate is not known is not sent
+//     (RFC 5321 §5.1), unless it lacks an extension that the message needs; for
+//     that, and for what it refuses for now, the next host is asked too, with
+//     Sessions as the limit. A message whose fate is not known is not sent
 //     to another host in the same attempt.
 //   - Nothing that is said of a connection, but only of the message, can make a
 //     failure permanent. The errors of the DNS decide for themselves: see
@@ -36,7 +37,9 @@
 // each other that keeps listeners out, and more cannot be asked. Relay.TLS sees
 // route and host and may demand more; DANE (RFC 7672) and MTA-STS (RFC 8461)
 // belong there. A message with REQUIRETLS goes out by verified TLS only, to a
-// host that offers the extension (RFC 8689 §4.2.1).
+// host that offers the extension and whose name is vouched for: by DNSSEC, or by
+// Relay.TLS when it demands verified TLS itself (RFC 8689 §4.2.1). Without
+// either it is refused with 5.7.10.
 //
 // # Concurrency
 //

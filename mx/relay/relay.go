@@ -139,8 +139,21 @@ func (j *job) run(ctx context.Context, domain string) {
 			break
 		}
 	}
-	if j.sessions == 0 {
+	switch {
+	case j.sessions == 0:
 		j.decide(last)
+	case last.Err != nil && last.Status == smtp.Temporary:
+		j.spare(last)
+	}
+}
+
+// spare keeps recipients from bouncing for what one host cannot do while another
+// one, which may, was not reached.
+func (j *job) spare(last smtp.Result) {
+	for _, i := range j.open {
+		if j.results[i].Status == smtp.Permanent {
+			j.results[i] = last
+		}
 	}
 }
 
@@ -183,21 +196,38 @@ func hostOf(h mx.Host) string {
 	return h.Name
 }
 
-// settle takes over what the host decided; who failed for now stays open.
+// settle takes over what the host decided; who failed for now stays open, and who
+// needs what this host cannot do.
 func (j *job) settle(results smtp.Results, host string) {
 	var open []int
 	for n, i := range j.open {
 		res := results[n]
 		res.Host = host
 		j.results[i] = res
-		if res.Status == smtp.Temporary {
+		if res.Status == smtp.Temporary || res.Status == smtp.Permanent && unable(res.Reply.Enhanced) {
 			open = append(open, i)
 		}
 	}
 	j.open = open
 }
 
-// policy decides on TLS. REQUIRETLS knows no exception.
+// unable says whether a host refused because of an extension that it lacks: all
+// hosts are asked then (RFC 8689 §4.2.1 for REQUIRETLS), since the others may be
+// newer. Client says so in the name of a host that does not offer it.
+func unable(enhanced string) bool {
+	switch enhanced {
+	case "5.7.30", "5.6.7", "5.6.3": // REQUIRETLS, SMTPUTF8, BINARYMIME
+		return true
+	}
+	return false
+}
+
+// errUnsafeRoute is final: what the DNS does not sign today it will not tomorrow.
+var errUnsafeRoute = smtp.Reject(550, "5.7.10", "REQUIRETLS: nothing vouches for the mail hosts of the domain")
+
+// policy decides on TLS. REQUIRETLS knows no exception: the certificate is
+// checked, and the name in it has to be vouched for, by DNSSEC or by the func TLS
+// that demanded verified TLS for this host (RFC 8689 §4.2.1).
 func (r *Relay) policy(ctx context.Context, route *mx.Route, h mx.Host, require bool) (smtp.TLSMode, *tls.Config, error) {
 	mode, conf := smtp.TLSOpportunistic, (*tls.Config)(nil)
 	if r.TLS != nil {
@@ -206,8 +236,18 @@ func (r *Relay) policy(ctx context.Context, route *mx.Route, h mx.Host, require 
 			return mode, conf, err
 		}
 	}
-	if require && mode != smtp.TLSImplicit && mode != smtp.TLSRequired {
-		mode, conf = smtp.TLSRequired, nil
+	if !require {
+		return mode, conf, nil
+	}
+	demanded := mode == smtp.TLSImplicit || mode == smtp.TLSRequired
+	if !demanded {
+		mode = smtp.TLSRequired
+	}
+	if conf != nil && conf.InsecureSkipVerify && conf.VerifyConnection == nil && conf.VerifyPeerCertificate == nil {
+		conf, demanded = nil, false // encrypted to anybody
+	}
+	if !demanded && !route.Authentic && !route.Implicit && !route.Literal {
+		return mode, conf, errUnsafeRoute
 	}
 	return mode, conf, nil
 }
@@ -220,6 +260,9 @@ func unreachable(host string, err error) smtp.Result {
 		res := smtp.Failed(1, e)[0]
 		res.Host = host
 		return res
+	}
+	if errors.Is(err, errUnsafeRoute) {
+		return smtp.Result{Status: smtp.Permanent, Host: host, Err: err, Reply: smtp.ReplyTo(err)}
 	}
 	res := smtp.Result{Host: host, Err: err, Reply: smtp.Reply{Code: 451, Enhanced: "4.4.1", Text: "No mail host of the domain answers"}}
 	if e, ok := errors.AsType[*smtp.Error](err); ok {

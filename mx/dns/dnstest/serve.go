@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,34 +64,38 @@ func listen() (pc net.PacketConn, ln net.Listener, err error) {
 // serveUDP answers datagrams, each in a goroutine of its own: a delayed answer
 // must not hold up the others.
 func (z *Zone) serveUDP(ctx context.Context, pc net.PacketConn) {
+	var answering sync.WaitGroup
+	defer answering.Wait()
 	for {
 		buf := make([]byte, 4096)
 		n, peer, err := pc.ReadFrom(buf)
 		if err != nil {
 			return
 		}
-		go func() {
+		answering.Go(func() {
 			if msg := z.reply(ctx, buf[:n], "udp"); msg != nil {
 				_, _ = pc.WriteTo(msg, peer) // a lost answer is the client's to notice
 			}
-		}()
+		})
 	}
 }
 
 // serveTCP answers connections until the listener is closed.
 func (z *Zone) serveTCP(ctx context.Context, ln net.Listener) {
+	var answering sync.WaitGroup
+	defer answering.Wait()
 	for {
 		conn, err := ln.Accept()
 		if err != nil {
 			return
 		}
-		go func() {
+		answering.Go(func() {
 			defer conn.Close()
 			stop := context.AfterFunc(ctx, func() { conn.Close() })
 			defer stop()
 			for z.oneTCP(ctx, conn) {
 			}
-		}()
+		})
 	}
 }
 
@@ -223,12 +228,19 @@ func wireName(name string) dnsmessage.Name {
 	return n
 }
 
-// wire gives a record the form of dnsmessage, nil for one that is not served.
+// wire gives a record the form of dnsmessage, nil for one that is not served, such
+// as an A record that was added without an IPv4 address.
 func wire(rr dns.RR) dnsmessage.ResourceBody {
 	switch rr.Type {
 	case dns.A:
-		return &dnsmessage.AResource{A: rr.Addr.As4()}
+		if ip := rr.Addr.Unmap(); ip.Is4() {
+			return &dnsmessage.AResource{A: ip.As4()}
+		}
+		return nil
 	case dns.AAAA:
+		if !rr.Addr.IsValid() {
+			return nil
+		}
 		return &dnsmessage.AAAAResource{AAAA: rr.Addr.As16()}
 	case dns.MX:
 		return &dnsmessage.MXResource{Pref: rr.Pref, MX: wireName(rr.Data)}

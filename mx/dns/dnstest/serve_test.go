@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +158,55 @@ slow.test A 192.0.2.1
 	assert.Error(t, err)
 	_, err = (&dns.Client{Servers: []string{addr}, Timeout: 100 * time.Millisecond, Attempts: 1}).Lookup(t.Context(), "slow.test", dns.A)
 	assert.Error(t, err)
+}
+
+// A record that was added without its address is not served, and harms nobody.
+func TestAddedWithoutAddress(t *testing.T) {
+	z := new(dnstest.Zone)
+	for _, typ := range []dns.Type{dns.A, dns.AAAA} {
+		z.Add(dns.RR{Name: "a.test", Type: typ})
+	}
+	z.Add(dns.RR{Name: "a.test", Type: dns.A, Addr: netip.MustParseAddr("2001:db8::1")})
+	z.Add(dns.RR{Name: "a.test", Type: dns.A, Addr: netip.MustParseAddr("::ffff:192.0.2.1")})
+	c := &dns.Client{Servers: []string{z.Start(t)}}
+	a, err := c.Lookup(t.Context(), "a.test", dns.A)
+	require.NoError(t, err)
+	require.Len(t, a.RRs, 1)
+	assert.Equal(t, "192.0.2.1", a.RRs[0].Addr.String())
+	a, err = c.Lookup(t.Context(), "a.test", dns.AAAA)
+	require.NoError(t, err)
+	assert.Empty(t, a.RRs)
+}
+
+// When stopped is closed no answer is under way any more: the goroutines that
+// delayed them are gone.
+func TestServeWaitsForItsAnswers(t *testing.T) {
+	before := runtime.NumGoroutine()
+	z := dnstest.New(t, "slow.test DELAY 1h\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	addr, stopped, err := z.Serve(ctx)
+	require.NoError(t, err)
+	for range 50 {
+		conn := dial(t, "udp", addr)
+		_, err := conn.Write(query(t, 1, "slow.test.", dnsmessage.TypeA, 0))
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return len(z.Queries()) == 50 }, 5*time.Second, time.Millisecond)
+	cancel()
+	<-stopped
+	assert.Less(t, runtime.NumGoroutine(), before+25)
+}
+
+func ExampleQuery() {
+	z, err := dnstest.Parse(`example.org TXT "v=spf1 -all"`)
+	if err != nil {
+		panic(err)
+	}
+	_, _ = z.Lookup(context.Background(), "Example.org.", dns.TXT)
+	for _, q := range z.Queries() {
+		fmt.Printf("%s %v %q\n", q.Name, q.Type, q.Network)
+	}
+	// Output: example.org TXT ""
 }
 
 func ExampleZone_Serve() {
