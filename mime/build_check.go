@@ -251,8 +251,8 @@ func (cal *Calendar) check() error {
 	return nil
 }
 
-// maxMediaType is the length of the names in a media type, twice what RFC 6838
-// §4.2 allows for one.
+// maxMediaType is the length of a media type: what a line takes, and more than
+// any that is registered.
 const maxMediaType = 128
 
 // isMediaType wants a type that a part of its own can have.

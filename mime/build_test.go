@@ -344,36 +344,3 @@ func TestBuildListFields(t *testing.T) {
 	assert.Equal(t, "https://hamburger.edu/u/"+strings.Repeat("a", 60), h.OneClick())
 	assert.Equal(t, []string{"https://hamburger.edu/u/" + strings.Repeat("a", 60), "mailto:team-leave@hamburger.edu"}, h.ListURLs("List-Unsubscribe"))
 }
-
-func FuzzBuild(f *testing.F) {
-	f.Add("Lunch", "Bob", "bob@hamburger.edu", "text", "<p>", "a.png", []byte("x"))
-	f.Add("größe =?utf-8?q?x?= ", "B\"\\", `"a b"@x.example`, "\x00\n.\n", "", "日本.txt", []byte(nil))
-	f.Fuzz(func(t *testing.T, subject, name, address, text, html, file string, data []byte) {
-		b := fixed(&Builder{Subject: subject, To: []Address{{Name: name, Addr: address}}, Text: text, HTML: html, Files: []File{AttachBytes(file, data)}})
-		d, err := b.Build()
-		if err != nil {
-			return
-		}
-		raw, err := d.Bytes()
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := Parse(raw)
-		if got := m.Header().Subject(); got != subject {
-			t.Errorf("subject %q became %q\n%s", subject, got, raw)
-		}
-		to := m.Header().Addresses("To")
-		if len(to) != 1 || to[0].Name != name {
-			t.Errorf("name %q became %v\n%s", name, to, raw)
-		}
-		files := m.Attachments()
-		if len(files) == 0 {
-			t.Fatalf("no attachment\n%s", raw)
-		}
-		last := files[len(files)-1]
-		got, _ := io.ReadAll(last.Open())
-		if !bytes.Equal(got, data) && last.Type().String() != "message/rfc822" {
-			t.Errorf("%q became %q\n%s", data, got, raw)
-		}
-	})
-}

@@ -25,7 +25,7 @@ func (w *fieldWriter) appendWords(space, s string, phrase bool) {
 	q := qWidth(s, phrase) <= (len(s)+2)/3*4
 	// The first word may share the line with what stands before it.
 	room := maxWordLine - w.line - len(space) - len(wordOpenQ) - len(wordClose)
-	if room < 12 && w.b[len(w.b)-1] != ':' {
+	if room < 12 {
 		room = wordRoom
 	}
 	for room = min(room, wordRoom); s != ""; room = wordRoom {

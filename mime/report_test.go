@@ -181,12 +181,7 @@ func TestSign(t *testing.T) {
 	m := drafted(t, signed, err)
 	assert.Equal(t, "multipart/signed", strings.ToLower(m.Root().Type().String()[:16]))
 	assert.Equal(t, "pgp-sha256", m.Header().ContentType().Param("micalg"))
-	var first Part
-	for c := range m.Root().Children() {
-		first = c
-		break
-	}
-	assert.Equal(t, p.saw.String(), string(first.Raw())+"\r\n"[:max(0, p.saw.Len()-len(first.Raw()))])
+	assert.Equal(t, p.saw.String(), string(m.Root().Child().Raw()))
 	d, err = fixed(&Builder{Text: "ü", EightBit: true}).Build()
 	require.NoError(t, err)
 	_, err = d.Sign(p)
@@ -200,4 +195,74 @@ func TestEncrypt(t *testing.T) {
 	raw, _ := sealed.Bytes()
 	assert.NotContains(t, string(raw), "secret")
 	assert.Equal(t, "open", m.Header().Subject())
+}
+
+// A message that is one text is signed as it stands too, and what signs it is
+// named as readers expect.
+func TestSignText(t *testing.T) {
+	d, _ := built(t, &Builder{Text: "-- \nFrom here\nno end"})
+	p := pgp{new(bytes.Buffer)}
+	signed, err := d.Sign(p)
+	m := drafted(t, signed, err)
+	assert.Equal(t, p.saw.String(), string(m.Root().Child().Raw()))
+	assert.NotContains(t, p.saw.String(), " \r\n", "white space at the end of a line is lost on the way") // RFC 3156 §5
+	assert.NotContains(t, p.saw.String(), "\r\nFrom")
+	assert.Equal(t, "signature.asc", m.Attachments()[0].Filename())
+	_, err = d.Sign(badSigner{p})
+	assert.Error(t, err)
+}
+
+type badSigner struct{ pgp }
+
+func (badSigner) MICAlg() string { return "a\r\nBcc: x" }
+
+// A signature that is no armour is never changed as text would be.
+func TestSignatureOctets(t *testing.T) {
+	for _, b := range []string{"ascii\nonly", "\x30\x80", ""} {
+		e := sealedPart("application/pkcs7-signature", []byte(b))
+		m := Parse(bytes.Join([][]byte{e.header, e.body}, crlf))
+		assert.Equal(t, b, string(m.Root().Bytes()))
+		assert.Equal(t, "smime.p7s", m.Root().Filename())
+	}
+}
+
+// What a remote host says in another alphabet does not make the report one
+// that needs another type, nor is it sent as something it is not.
+func TestDSNInOtherAlphabets(t *testing.T) {
+	in := &DSN{Reporting: "bücher.example", Recipients: []DSNRecipient{{Final: "b@c.example", Action: "failed", Remote: "bücher.example", Diagnostic: "550 kein Empfänger"}}}
+	d, err := in.Draft("alice@crepes.fr", section("Subject: x\n\nbare\n"), false)
+	m := drafted(t, d, err)
+	raw, _ := d.Bytes()
+	assert.Contains(t, string(raw), "message/rfc822", "line ends are no reason to keep the text back")
+	assert.Contains(t, string(raw), "Remote-MTA: dns; xn--bcher-kva.example\r\n")
+	assert.Contains(t, string(raw), "Diagnostic-Code: smtp; 550 kein Empf?nger\r\n")
+	assert.Contains(t, string(raw), "Status: 5.0.0\r\n")
+	_, eight := d.Needs()
+	assert.False(t, eight)
+	assert.Empty(t, m.Defects())
+}
+
+// Reports without what their readers rely on are not built.
+func TestReportsThatLackSomething(t *testing.T) {
+	bob := []DSNRecipient{{Final: "b@c.example", Action: "failed"}}
+	for name, d := range map[string]*DSN{
+		"host": {Recipients: bob}, "recipients": {Reporting: "h.example"},
+		"action": {Reporting: "h.example", Recipients: []DSNRecipient{{Final: "b@c.example", Action: "exploded"}}},
+		"final":  {Reporting: "h.example", Recipients: []DSNRecipient{{Action: "failed"}}},
+	} {
+		_, err := d.Draft("alice@crepes.fr", nil, false)
+		var f *FieldError
+		assert.ErrorAs(t, err, &f, name)
+	}
+	_, err := (&DSN{Reporting: "h.example", Recipients: bob}).Draft("", nil, false)
+	assert.Error(t, err, "nobody bounces a bounce")
+	for _, n := range []*MDN{{Type: "displayed"}, {Final: "b@c.example"}, {Final: "b@c.example", Type: "a b"}} {
+		_, err := n.Draft("alice@crepes.fr", nil)
+		assert.Error(t, err)
+	}
+	from := Address{Addr: "a@b.example"}
+	_, err = (&ARF{From: from}).Draft("a@b.example", section("x"))
+	assert.Error(t, err)
+	_, err = (&ARF{From: from, Type: "abuse"}).Draft("a@b.example", nil)
+	assert.Error(t, err)
 }

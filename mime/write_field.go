@@ -41,7 +41,7 @@ func (w *fieldWriter) spaced(space, s string) {
 
 // word writes an encoded-word, which makes its whole line a shorter one.
 func (w *fieldWriter) word(space, s string) {
-	if w.line+len(space)+len(s) > maxWordLine && w.b[len(w.b)-1] != ':' {
+	if w.line+len(space)+len(s) > maxWordLine {
 		w.fold()
 	}
 	w.b = append(append(w.b, space...), s...)
