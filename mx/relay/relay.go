@@ -201,10 +201,14 @@ func hostOf(h mx.Host) string {
 func (j *job) settle(results smtp.Results, host string) {
 	var open []int
 	for n, i := range j.open {
-		res := results[n]
+		res, before := results[n], j.results[i]
 		res.Host = host
+		able := res.Status != smtp.Permanent || !unable(res.Reply.Enhanced)
+		if !able && before.Err != nil && before.Status == smtp.Temporary {
+			res = before // of a host that can, and did not want yet
+		}
 		j.results[i] = res
-		if res.Status == smtp.Temporary || res.Status == smtp.Permanent && unable(res.Reply.Enhanced) {
+		if res.Status == smtp.Temporary || !able {
 			open = append(open, i)
 		}
 	}

@@ -251,13 +251,28 @@ func TestRequireTLS(t *testing.T) {
 	require.NoError(t, err)
 	env.Params.RequireTLS = true
 	body := io.NewSectionReader(strings.NewReader("x"), 0, 1)
-	assert.Equal(t, smtp.Temporary, r.Deliver(t.Context(), env, body)[0].Status)
-	conf := &tls.Config{RootCAs: authority.Pool()}
-	r.TLS = func(context.Context, *mx.Route, mx.Host) (smtp.TLSMode, *tls.Config, error) {
-		return smtp.TLSRequired, conf, nil
-	}
-	assert.NoError(t, r.Deliver(t.Context(), env, body).Err())
-	assert.Len(t, h.mail, 1)
+	res := r.Deliver(t.Context(), env, body)[0]
+	assert.Equal(t, smtp.Permanent, res.Status, "nothing vouches for the MX records")
+	assert.Equal(t, "5.7.10", res.Reply.Enhanced)
+
+	w.zone.Authentic = true
+	res = r.Deliver(t.Context(), env, body)[0]
+	assert.Equal(t, smtp.Temporary, res.Status, "the system knows nothing of our authority")
+	assert.ErrorContains(t, res.Err, "TLS failed")
+
+	mode, conf := smtp.TLSOpportunistic, &tls.Config{RootCAs: authority.Pool()}
+	r.TLS = func(context.Context, *mx.Route, mx.Host) (smtp.TLSMode, *tls.Config, error) { return mode, conf, nil }
+	assert.NoError(t, r.Deliver(t.Context(), env, body).Err(), "the roots of the policy count, its leniency does not")
+	assert.Equal(t, 1, h.tls)
+	conf = &tls.Config{InsecureSkipVerify: true}
+	mode = smtp.TLSRequired
+	assert.Equal(t, smtp.Temporary, r.Deliver(t.Context(), env, body)[0].Status, "encrypted to anybody is not enough")
+
+	w.zone.Authentic = false
+	assert.Equal(t, "5.7.10", r.Deliver(t.Context(), env, body)[0].Reply.Enhanced)
+	conf = &tls.Config{RootCAs: authority.Pool()}
+	assert.NoError(t, r.Deliver(t.Context(), env, body).Err(), "a policy that demands TLS vouches for the name")
+	assert.Len(t, h.mail, 2)
 }
 
 // Row 17: what may have been delivered goes to no other host in this attempt.
