@@ -53,6 +53,8 @@ type Builder struct {
 
 	Now  func() time.Time // nil: time.Now
 	Rand io.Reader        // for ids and boundaries; nil: crypto/rand
+
+	unread error // why Reply or Forward could not read all of a message
 }
 
 // Template is what text/template and html/template have in common.

@@ -33,6 +33,7 @@ func checkText(s string) error {
 
 // check looks at everything that goes into the header.
 func (c *compiler) check() {
+	c.fail("Text", c.unread)
 	if len(c.From) == 0 {
 		c.fail("From", errors.New("nobody"))
 	}
@@ -42,7 +43,7 @@ func (c *compiler) check() {
 	for _, l := range []struct {
 		field string
 		list  []Address
-	}{{"From", c.From}, {"Sender", c.senders()}, {"ReplyTo", c.ReplyTo}, {"To", c.To}, {"Cc", c.Cc}, {"Bcc", c.Bcc}} {
+	}{{"From", c.From}, {"Sender", c.someSender()}, {"ReplyTo", c.ReplyTo}, {"To", c.To}, {"Cc", c.Cc}, {"Bcc", c.Bcc}} {
 		for _, a := range l.list {
 			c.fail(l.field, c.checkAddress(a))
 		}
@@ -57,6 +58,14 @@ func (c *compiler) check() {
 	}
 	c.checkList()
 	c.checkParts()
+}
+
+// someSender is the Sender whether it is written or not.
+func (c *compiler) someSender() []Address {
+	if c.Sender == (Address{}) {
+		return nil
+	}
+	return []Address{c.Sender}
 }
 
 func (c *compiler) checkIDs() {

@@ -33,8 +33,10 @@ func (c *compiler) header() []byte {
 	return w.b
 }
 
+// senders is the Sender, which is not written where it says no more than From
+// (RFC 5322 §3.6.2).
 func (c *compiler) senders() []Address {
-	if c.Sender == (Address{}) {
+	if c.Sender == (Address{}) || len(c.From) == 1 && c.From[0].Addr == c.Sender.Addr {
 		return nil
 	}
 	return []Address{c.Sender}

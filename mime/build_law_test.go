@@ -56,8 +56,8 @@ func checkFolding(t testing.TB, header []byte) {
 // lines are folded as they should be.
 func TestEveryFieldSurvives(t *testing.T) {
 	r := rand.New(rand.NewSource(3))
-	runs := 300
-	for i := range runs {
+	sender := Address{Name: "Somebody else", Addr: "sender@x.example"}
+	for i := range 300 {
 		var list []Address
 		for j := range 1 + r.Intn(6) {
 			list = append(list, Address{Name: strings.Join(strings.Fields(foldable(r, r.Intn(6))), " "), Addr: fmt.Sprintf("%s%d@%s.example", strings.Repeat("l", 1+r.Intn(60)), j, strings.Repeat("d", 1+r.Intn(60)))})
@@ -67,7 +67,7 @@ func TestEveryFieldSurvives(t *testing.T) {
 			ids = append(ids, fmt.Sprintf("%s%d@x.example", strings.Repeat("i", 1+r.Intn(100)), j))
 			urls = append(urls, fmt.Sprintf("https://x.example/%s?%d", strings.Repeat("u", r.Intn(100)), j))
 		}
-		b := &Builder{From: list[:1], Sender: list[0], To: list, Cc: list, ReplyTo: list, Subject: foldable(r, r.Intn(20)), MessageID: "m@x.example", InReplyTo: ids, References: ids,
+		b := &Builder{From: list[:1], Sender: sender, To: list, Cc: list, ReplyTo: list, Subject: foldable(r, r.Intn(20)), MessageID: "m@x.example", InReplyTo: ids, References: ids,
 			Extra: []Extra{{"X-Long", foldable(r, r.Intn(20))}, {"X-Empty", ""}, {strings.Repeat("X", 60+r.Intn(17)), foldable(r, 3)}},
 			List:  &List{ID: "l.example", Description: strings.Join(strings.Fields(foldable(r, r.Intn(5))), " "), Archive: urls, Help: urls},
 			Text:  foldable(r, 30), Files: []File{AttachBytes(foldable(r, r.Intn(8)), []byte("x"))}}
@@ -80,7 +80,7 @@ func TestEveryFieldSurvives(t *testing.T) {
 			checkFolding(t, p.Header().Raw())
 		}
 		h := m.Header()
-		for name, want := range map[string][]Address{"From": b.From, "Sender": list[:1], "To": list, "Cc": list, "Reply-To": list} {
+		for name, want := range map[string][]Address{"From": b.From, "Sender": {sender}, "To": list, "Cc": list, "Reply-To": list} {
 			got := h.Addresses(name)
 			for k := range got {
 				got[k].Comment = ""
@@ -251,4 +251,28 @@ func TestWideSpace(t *testing.T) {
 		assert.Equal(t, s, m.Attachments()[0].Filename())
 		checkFolding(t, m.Header().Raw())
 	}
+}
+
+// A draft does not change with the builder it came from.
+func TestDraftIsItsOwn(t *testing.T) {
+	b := fixed(&Builder{Text: "t", Files: []File{AttachBytes("a.bin", []byte("one"))}, To: To("a@b.example")})
+	d, err := b.Build()
+	require.NoError(t, err)
+	before, err := d.Bytes()
+	require.NoError(t, err)
+	b.Files[0], b.To[0], b.Rand = AttachBytes("b.bin", []byte("another")), Address{Addr: "x@y.example"}, nil
+	after, err := d.Bytes()
+	require.NoError(t, err)
+	assert.Equal(t, string(before), string(after))
+	assert.Equal(t, []string{"a@b.example"}, d.Recipients())
+}
+
+// RFC 5322 §3.6.2: a Sender that says no more than From is left out.
+func TestSenderLikeFrom(t *testing.T) {
+	d, raw := built(t, &Builder{From: To("a@b.example"), Sender: Address{Addr: "a@b.example"}})
+	assert.False(t, Parse(raw).Header().Has("Sender"))
+	assert.Equal(t, "a@b.example", d.Sender())
+	d, raw = built(t, &Builder{From: To("a@b.example", "c@b.example"), Sender: Address{Addr: "c@b.example"}})
+	assert.True(t, Parse(raw).Header().Has("Sender"))
+	assert.Equal(t, "c@b.example", d.Sender())
 }

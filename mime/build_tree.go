@@ -29,8 +29,8 @@ type entity struct {
 func (c *compiler) tree() *entity {
 	var inline, attached []*entity
 	for i := range c.Files {
-		f := &c.Files[i]
-		n := c.fileNode(f)
+		f := c.Files[i] // a copy: the draft must not change with the builder
+		n := c.fileNode(&f)
 		if f.cid != "" && c.html != "" {
 			inline = append(inline, n)
 		} else {

@@ -29,12 +29,12 @@ func (m *Message) Forward(f Forward) *Builder {
 	}
 	if f.Attached {
 		file := m.Root().asFile("message.eml").As("message/rfc822")
-		if _, err := file.messageShape(); err == nil {
-			b.Files = []File{file}
+		if _, err := file.messageShape(); err != errBareCR && err != errLongLine && err != errNUL {
+			b.Files = []File{file} // what else is wrong, Build will find too
 			return b
 		}
 	}
-	b.Text = m.forwarded(f)
+	b.Text, b.unread = m.forwarded(f)
 	for p := range m.carried {
 		b.Files = append(b.Files, p.carry())
 	}
@@ -42,7 +42,7 @@ func (m *Message) Forward(f Forward) *Builder {
 }
 
 // forwarded is the text of an inline forward.
-func (m *Message) forwarded(f Forward) string {
+func (m *Message) forwarded(f Forward) (string, error) {
 	intro := f.Intro
 	if intro == "" {
 		intro = "---------- Forwarded message ----------"
@@ -62,8 +62,9 @@ func (m *Message) forwarded(f Forward) string {
 			b.WriteString(name + ": " + shorten(fit(value), maxBlockLine) + "\n")
 		}
 	}
-	b.WriteString("\n" + strings.TrimRight(m.bodyText(), "\n") + "\n")
-	return b.String()
+	text, err := m.bodyText()
+	b.WriteString("\n" + strings.TrimRight(text, "\n") + "\n")
+	return b.String(), err
 }
 
 // maxBlockLine bounds a line of the header block.

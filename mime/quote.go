@@ -13,14 +13,15 @@ const (
 )
 
 // quoted is an answer with what it answers to.
-func (m *Message) quoted(answer, attribution string) string {
-	text := dropSignature(m.bodyText())
+func (m *Message) quoted(answer, attribution string) (string, error) {
+	text, err := m.bodyText()
+	text = dropSignature(text)
 	var b strings.Builder
 	if answer = strings.TrimRight(answer, "\r\n"); answer != "" {
 		b.WriteString(answer + "\n\n")
 	}
 	if strings.TrimSpace(text) == "" {
-		return b.String()
+		return b.String(), err
 	}
 	if attribution == "" {
 		attribution = m.attribution()
@@ -29,7 +30,7 @@ func (m *Message) quoted(answer, attribution string) string {
 	for line := range strings.Lines(strings.Trim(text, "\n")) {
 		quoteLine(&b, strings.TrimSuffix(line, "\n"))
 	}
-	return b.String()
+	return b.String(), err
 }
 
 // attribution says who wrote when.
@@ -96,7 +97,7 @@ func dropSignature(text string) string {
 
 // bodyText is the text of a message for people, with LF line ends and no
 // control characters: its plain text, or what its HTML says.
-func (m *Message) bodyText() string {
+func (m *Message) bodyText() (string, error) {
 	var b strings.Builder
 	for _, p := range m.TextBody() {
 		if !p.IsText() {
@@ -105,19 +106,22 @@ func (m *Message) bodyText() string {
 		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
-		text, whole := p.quotable(max(maxQuoted-b.Len(), 0))
+		text, whole, err := p.quotable(max(maxQuoted-b.Len(), 0))
+		if err != nil {
+			return "", err
+		}
 		if b.WriteString(text); !whole {
 			b.WriteString("\n[…]\n")
 			break
 		}
 	}
-	return b.String()
+	return b.String(), nil
 }
 
 // quotable reads at most limit octets of a text part, and tells whether these
 // are all.
-func (p Part) quotable(limit int) (text string, whole bool) {
-	raw, _ := io.ReadAll(io.LimitReader(p.Open(), int64(limit)+1))
+func (p Part) quotable(limit int) (text string, whole bool, err error) {
+	raw, err := io.ReadAll(io.LimitReader(p.Open(), int64(limit)+1))
 	whole = len(raw) <= limit
 	raw = raw[:min(len(raw), limit)]
 	text, _ = decodeCharsetString(p.charset(raw), raw, true)
@@ -129,7 +133,7 @@ func (p Part) quotable(limit int) (text string, whole bool) {
 	case strings.EqualFold(t.Param("format"), "flowed"):
 		text = Flowed(text, strings.EqualFold(t.Param("delsp"), "yes"))
 	}
-	return text, whole
+	return text, whole, err
 }
 
 // lineRune leaves LF the only control character of a text, beside tabs.

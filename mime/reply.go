@@ -49,7 +49,8 @@ var errNobody = errors.New("the message has no address to answer to")
 //     paragraphs are joined and wrapped anew, HTML becomes text where there is
 //     nothing else, a signature is left out, and after 256 KiB it ends.
 //
-// Nothing a message holds can become a field or a part of the answer.
+// Nothing a message holds can become a field or a part of the answer. That it
+// could not be read is told by Build.
 func (m *Message) Reply(r Reply) *Builder {
 	b := &Builder{From: []Address{r.From}}
 	m.thread(b)
@@ -62,7 +63,7 @@ func (m *Message) Reply(r Reply) *Builder {
 	}
 	b.Text = r.Text
 	if !r.NoQuote {
-		b.Text = m.quoted(r.Text, r.Attribution)
+		b.Text, b.unread = m.quoted(r.Text, r.Attribution)
 	}
 	return b
 }

@@ -191,6 +191,18 @@ func TestForwardAttached(t *testing.T) {
 	}
 }
 
+// A message that cannot be read is not answered as if it said nothing.
+func TestAnswerToUnreadable(t *testing.T) {
+	s := Scan(strings.NewReader(twoFiles)) // keeps no bodies
+	for _, ok := s.Next(); ok; _, ok = s.Next() {
+	}
+	require.NoError(t, s.Err())
+	for kind, b := range answers(s.Message()) {
+		_, err := b.Build()
+		assert.ErrorIs(t, err, ErrNotKept, kind)
+	}
+}
+
 // answers are all that can be made of a message.
 func answers(m *Message) map[string]*Builder {
 	to := To("carol@h.edu")
