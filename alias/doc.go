@@ -1,0 +1,2 @@
+// Package alias finds out who gets a message.
+package alias
