@@ -13,8 +13,8 @@ const maxCached = 2 << 10
 // RecordCache keeps parsed records for as long as the DNS allows, so that the
 // record of a large sender is neither asked for nor parsed again for each mail.
 // What was wrong with a record is kept as well; DNS errors are not, and records of
-// more than 2 KiB are not either. The zero
-// RecordCache is ready, and may be used by several Checkers and goroutines.
+// more than 2 KiB, right or wrong, are not either. The zero RecordCache is ready, and
+// may be used by several Checkers and goroutines.
 type RecordCache struct {
 	Max int // domains kept; 0 means 4096
 
@@ -25,7 +25,8 @@ type RecordCache struct {
 // compiled is what a domain publishes.
 type compiled struct {
 	record    *Record // nil if it publishes none
-	err       error   // a permerror
+	err       error   // a permerror, with all the faults of a broken record in it
+	size      int     // octets that it was made of
 	ttl       time.Duration
 	authentic bool
 	expires   time.Time
@@ -49,7 +50,7 @@ func (k *RecordCache) get(domain string, now time.Time) (compiled, bool) {
 // put keeps what a domain publishes, within the limits on time, size and number.
 func (k *RecordCache) put(domain string, c compiled, now time.Time) {
 	const most = time.Hour // negative answers and records alike: policies do change
-	if c.ttl <= 0 || c.record != nil && len(c.record.Text) > maxCached {
+	if c.ttl <= 0 || c.size > maxCached {
 		return
 	}
 	c.expires = now.Add(min(c.ttl, most))

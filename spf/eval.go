@@ -35,11 +35,12 @@ type eval struct {
 	steps []Step
 	match string // the term of the bottom frame that decided
 
-	names []ptrName // of the client, once asked for
-	asked bool
-	buf   []byte
-	spare []*Record // memory for the records, as long as no cache keeps them
-	taken int       // of spare
+	names  []ptrName // of the client, once asked for
+	asked  bool
+	ptrErr error // why there are none
+	buf    []byte
+	spare  []*Record // memory for the records, as long as no cache keeps them
+	taken  int       // of spare
 
 	err     error
 	terms   int
@@ -92,6 +93,7 @@ func (e *eval) reset() {
 	}
 	e.stack, e.steps, e.names, e.taken = e.stack[:0], e.steps[:0], e.names[:0], 0
 	e.ctx, e.match, e.asked, e.err = nil, "", false, nil
+	e.ptrErr = nil
 	e.terms, e.voids, e.queries = 0, 0, 0
 }
 

@@ -69,33 +69,34 @@ func (e *eval) record(domain string) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec, err := choose(a, e.blank)
+	rec, size, err := choose(a, e.blank)
 	if k := e.checker.Records; k != nil {
-		k.put(domain, compiled{record: rec, err: err, ttl: a.TTL, authentic: a.Authentic}, e.checker.now())
+		k.put(domain, compiled{record: rec, err: err, size: size, ttl: a.TTL, authentic: a.Authentic}, e.checker.now())
 	}
 	return rec, err
 }
 
 // choose takes the SPF record out of the TXT records (RFC 7208 §4.5),
-// and parses it into a blank. There may be one at most.
-func choose(a dns.Answer, blank func() *Record) (*Record, error) {
+// and parses it into a blank; size is that of its text. There may be one at most.
+func choose(a dns.Answer, blank func() *Record) (rec *Record, size int, err error) {
 	found := -1
 	for i := range a.RRs {
 		if Is(a.RRs[i].Data) {
 			if found >= 0 {
-				return nil, ErrMultiple
+				return nil, 0, ErrMultiple
 			}
 			found = i
 		}
 	}
 	if found < 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
-	rec := blank()
-	if err := rec.parse(a.RRs[found].Data); err != nil {
-		return nil, err
+	text := a.RRs[found].Data
+	rec = blank()
+	if err := rec.parse(text); err != nil {
+		return nil, len(text), err
 	}
-	return rec, nil
+	return rec, len(text), nil
 }
 
 // target expands the domain-spec of a term. It says false for a name that the DNS

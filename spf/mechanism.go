@@ -97,7 +97,7 @@ type ptrName struct {
 func (e *eval) ptr(target string) (bool, error) {
 	err := e.pointers()
 	if err == nil && len(e.names) == 0 {
-		err = e.void()
+		err = e.void() // for each term, as if each had asked
 	}
 	if e.fatal(err) {
 		return false, err
@@ -114,14 +114,15 @@ func (e *eval) ptr(target string) (bool, error) {
 	return false, nil
 }
 
-// pointers asks for the names of the client, once in a check.
+// pointers asks for the names of the client, once in a check. An error stays one: a
+// DNS that did not answer is no void lookup the second time.
 func (e *eval) pointers() error {
 	if e.asked {
-		return nil
+		return e.ptrErr
 	}
 	e.asked = true
 	a, err := e.lookup(dns.Reverse(e.ip), dns.PTR)
-	if err != nil {
+	if e.ptrErr = err; err != nil {
 		return err
 	}
 	for i := range a.RRs {

@@ -152,7 +152,7 @@ func (p *prefetch) takeTerm() bool {
 
 // included goes on with a record that has arrived early.
 func (p *prefetch) included(q question, a dns.Answer) {
-	if rec, err := choose(a, func() *Record { return new(Record) }); err == nil {
+	if rec, _, err := choose(a, func() *Record { return new(Record) }); err == nil {
 		p.known(rec, q.name)
 	}
 }

@@ -214,8 +214,12 @@ func (c *closed) Close() error { c.n.Add(1); return nil }
 func TestContextEndsEachStage(t *testing.T) {
 	hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	for stage, change := range map[string]func(h *smtp.Handler){
-		"greeting": func(h *smtp.Handler) { h.Connect = func(ctx context.Context, _ *smtp.Session) error { return hang(ctx) } },
-		"mail":     func(h *smtp.Handler) { h.Mail = func(ctx context.Context, _ *smtp.Transaction) error { return hang(ctx) } },
+		"greeting": func(h *smtp.Handler) {
+			h.Connect = func(ctx context.Context, _ *smtp.Session) error { return hang(ctx) }
+		},
+		"mail": func(h *smtp.Handler) {
+			h.Mail = func(ctx context.Context, _ *smtp.Transaction) error { return hang(ctx) }
+		},
 		"rcpt": func(h *smtp.Handler) {
 			h.Rcpt = func(ctx context.Context, _ *smtp.Transaction, _ *smtp.Recipient) error { return hang(ctx) }
 		},

@@ -135,7 +135,7 @@ func TestClaims(t *testing.T) {
 	for value, want := range map[string]bool{
 		"mx.example.org; none": true, " MX.Example.ORG;none": true, "(a) mx.example.org (b) 1; x=y": true, "\"mx.example.org\"; none": true,
 		"\r\n mx.example.org;\r\n none": true, "mx.example.org": true, "mx.example.org 7; future": true, "": true, ";": true, "(": true, "\"open": true,
-		"mx.example.com; none": false, "xmx.example.org; none": false, "mx.example.org.; none": false, "other; mx.example.org": false, "(mx.example.org) other;": false,
+		"mx.example.com; none": false, "xmx.example.org; none": false, "mx.example.org.; none": true, "mx.example.org/1; none": true, "mx.example.org,; none": true, "mx.example.org\x00x; none": true, "mx.example.orgx/; none": false, "other; mx.example.org": false, "(mx.example.org) other;": false,
 	} {
 		assert.Equal(t, want, authres.Claims(value, "mx.example.org"), "%q", value)
 	}
@@ -196,6 +196,11 @@ func TestStripEndsAndLimits(t *testing.T) {
 	assert.Equal(t, "A: b\r\n", read("Authentication-Results: you; x="+strings.Repeat("z", 100_000)+"\r\nA: b\r\n"))
 	assert.Equal(t, "A: b\r\n", read("Authentication-Results: you; x=y\r\n"+strings.Repeat(" z=z.y\r\n", 10_000)+"A: b\r\n"))
 
+	assert.Equal(t, "A: b\r\n", read("Authentication-Results"+strings.Repeat(" ", 5000)+": me; x=y\r\nA: b\r\n"), "a name with its colon far away")
+	assert.Equal(t, "\r\r\nA: b\r\n", read("\r\r\nAuthentication-Results: me; x=y\r\nA: b\r\n"), "not the end of the header")
+	assert.Equal(t, "A: b\r\n", read("Authentication-Results\r\n : me; x=y\r\nA: b\r\n"), "a name with its colon in the next line")
+	assert.Equal(t, "\nAuthentication-Results: me; x=y\n", read("\nAuthentication-Results: me; x=y\n"), "the body")
+
 	boom := errors.New("verdict")
 	b, err := io.ReadAll(authres.Strip(io.MultiReader(strings.NewReader("A: b\r\n\r\nbody"), iotest.ErrReader(boom)), "me"))
 	assert.ErrorIs(t, err, boom)
@@ -252,6 +257,18 @@ func ExampleField() {
 	name, value := f.Field()
 	fmt.Println(name + ": " + value)
 	// Output: Authentication-Results: mx.example.org; spf=pass smtp.helo=m.example.com
+}
+
+func ExampleResult() {
+	f, err := authres.Parse("mx.example.org; dkim=fail reason=\"bad signature\" header.d=example.com header.s=s1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r := f.Results[0]
+	domain, _ := r.Prop("header.d")
+	fmt.Println(r.Method, r.Value, r.Reason, domain, len(r.Props))
+	// Output: dkim fail bad signature example.com 2
 }
 
 func ExampleParse() {

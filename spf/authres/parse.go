@@ -53,12 +53,31 @@ func Parse(value string) (Field, error) {
 	return f, nil
 }
 
-// Claims says whether the value of a field has the given authserv-id. A field
-// whose id cannot be read is taken to claim it: nobody else can tell either.
+// Claims says whether the value of a field has the given authserv-id, or something
+// that a careless reader takes for it: in other case, with a final dot, or with
+// what is no part of a token behind it. A field whose id cannot be read is taken to
+// claim it: nobody else can tell either.
 func Claims(value, id string) bool {
 	s := scanner{rest: value}
 	got, err := s.head()
-	return err != nil && got == "" || strings.EqualFold(got, id)
+	if err != nil && got == "" {
+		return true
+	}
+	return same(got, id) || same(leading(got), id)
+}
+
+// same compares two ids as names of hosts.
+func same(a, b string) bool {
+	return strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
+}
+
+// leading is the token that s begins with.
+func leading(s string) string {
+	i := 0
+	for i < len(s) && isToken(s[i]) {
+		i++
+	}
+	return s[:i]
 }
 
 // scanner reads from the front of rest.

@@ -58,7 +58,8 @@ func (s *stripper) piece() {
 	if begins && line[0] != ' ' && line[0] != '\t' {
 		s.judge()
 		s.holding = named(line)
-		s.body = len(bytes.TrimRight(line, "\r\n")) == 0
+		// More than one CR before the LF is no empty line: others read on there.
+		s.body = line[0] == '\n' || bytes.HasPrefix(line, []byte("\r\n"))
 	}
 	switch {
 	case !s.holding:
@@ -85,8 +86,9 @@ func (s *stripper) judge() {
 }
 
 // named says whether a line begins an Authentication-Results field. White space
-// before the colon is obsolete, but read by many: RFC 5322 §4.5.
+// before the colon is obsolete, but read by many: RFC 5322 §4.5. There may be so
+// much of it that the colon is not in the piece at hand.
 func named(line []byte) bool {
-	name, _, found := bytes.Cut(line, []byte(":"))
-	return found && strings.EqualFold(string(bytes.TrimRight(name, " \t")), Name)
+	name, _, _ := bytes.Cut(line, []byte(":"))
+	return strings.EqualFold(string(bytes.TrimRight(name, " \t\r\n")), Name)
 }
