@@ -35,8 +35,19 @@ func (w *fieldWriter) appendWords(space, s string, phrase bool) {
 	}
 }
 
-// wordPrefix is how much of s fits into one word.
+// wordPrefix is how much of s fits into one encoded-word. It ends between words
+// if it can: some readers put a space where two encoded-words meet.
 func wordPrefix(s string, room int, q, phrase bool) int {
+	n := runePrefix(s, room, q, phrase)
+	if n < len(s) {
+		if space := strings.LastIndexByte(s[:n], ' '); space > 0 {
+			return space + 1
+		}
+	}
+	return n
+}
+
+func runePrefix(s string, room int, q, phrase bool) int {
 	n, width := 0, 0
 	for n < len(s) {
 		_, size := utf8.DecodeRuneInString(s[n:])

@@ -51,14 +51,14 @@ func (w *fieldWriter) extended(name, value string) {
 		w.token(s)
 		return
 	}
-	for i := 0; text != ""; i++ {
+	for i := 0; value != ""; i++ {
 		head := name + "*" + strconv.Itoa(i) + "*="
 		if i == 0 {
 			head += charset
 		}
-		n := percentPrefix(text, maxParam-1-len(head))
-		w.token(head + text[:n])
-		if text = text[n:]; text != "" {
+		n := percentPrefix(value, maxParam-1-len(head))
+		w.token(head + percent(value[:n]))
+		if value = value[n:]; value != "" {
 			w.semicolon()
 		}
 	}
@@ -80,13 +80,16 @@ func percent(s string) string {
 	return b.String()
 }
 
-// percentPrefix cuts no escape apart.
+// percentPrefix is how much of s has room when it is escaped. It cuts no
+// character apart, though RFC 2231 §4.1 would have the pieces joined first.
 func percentPrefix(s string, room int) int {
-	n := min(room, len(s))
-	for back := range 2 {
-		if n < len(s) && n-back-1 >= 0 && s[n-back-1] == '%' {
-			return n - back - 1
+	n := 0
+	for n < len(s) {
+		_, size := utf8.DecodeRuneInString(s[n:])
+		if room -= len(percent(s[n : n+size])); room < 0 && n > 0 {
+			break
 		}
+		n += size
 	}
 	return n
 }
