@@ -11,26 +11,30 @@ import (
 )
 
 // ARF is a feedback report (RFC 5965): somebody complains about a message. One
-// struct for reading and for writing.
+// struct serves for reading and for writing; empty fields are left out. All of
+// it is the word of whoever reports. It is for one goroutine at a time.
 type ARF struct {
-	Type       string // abuse, fraud, virus, other, not-spam, auth-failure
-	UserAgent  string // "" is "postilion" when writing
-	Version    string // "" is "1" when writing
-	Sender     string // Original-Mail-From, without brackets
-	Recipients []string
-	SourceIP   string
-	Reporting  string // host; dns
-	EnvID      string
-	Arrival    time.Time
-	Incidents  int // 0: not said, which means one
-	Domains    []string
-	URIs       []string
-	AuthRes    []string // Authentication-Results
-	Text       string   // for people, when writing; "" a text in English
-	Subject    string
-	From       Address
-	Now        func() time.Time
-	Rand       io.Reader
+	Type      string // abuse, fraud, virus, other, not-spam, auth-failure; needed (RFC 5965 §3.1)
+	UserAgent string // the program that reports; "" is "postilion" when writing
+	Version   string // of the format; "" is "1" when writing
+
+	Sender     string    // the reverse-path of the message, without brackets
+	Recipients []string  // its recipients, without brackets
+	SourceIP   string    // the host it came from
+	Reporting  string    // the host that took it; dns
+	EnvID      string    // ENVID of the message (RFC 3461 §4.4)
+	Arrival    time.Time // when it came; zero: not said
+	Incidents  int       // how many alike are meant; 0: not said, which means one
+	Domains    []string  // names that the message is thought to be from
+	URIs       []string  // links in it that it is about
+	AuthRes    []string  // Authentication-Results of the message
+
+	// For writing only.
+	Text    string           // for people; "" a text in English
+	Subject string           // "" by Type
+	From    Address          // who complains; needed
+	Now     func() time.Time // nil: time.Now
+	Rand    io.Reader        // nil: crypto/rand
 }
 
 // ParseARF reads a report; ok is false where m is none.
@@ -96,6 +100,7 @@ func (a *ARF) Draft(to string, original *io.SectionReader) (*Draft, error) {
 	return r.build(&Builder{From: []Address{a.From}, To: []Address{{Addr: to}}, Subject: subject, Now: a.Now, Rand: a.Rand})
 }
 
+// text says it in words.
 func (a *ARF) text() string {
 	if a.Text != "" {
 		return a.Text

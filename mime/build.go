@@ -22,12 +22,12 @@ import (
 // structure is an error. A Builder may be used by one goroutine at a time; a
 // [Draft] by many.
 type Builder struct {
-	From    []Address
-	Sender  Address // who sends for From; needed if there are several (RFC 5322 §3.6.2)
+	From    []Address // who wrote it; needed
+	Sender  Address   // who sends for From; needed if there are several (RFC 5322 §3.6.2)
 	To, Cc  []Address
 	Bcc     []Address // in the envelope, never in the message
-	ReplyTo []Address
-	Subject string
+	ReplyTo []Address // where answers go, if not to From
+	Subject string    // text of any length, without line breaks
 
 	Text string // plain text; line ends of any kind
 	HTML string // the same for those who see HTML
@@ -63,8 +63,10 @@ type Template interface {
 }
 
 // Extra is a header field beyond those of [Builder]. The value is text, which
-// is encoded where it must be. Fields that the Builder writes by itself, and
-// the structure's own (Content-*, MIME-Version), are refused.
+// is encoded where it must be, so it should be ASCII in fields that are not
+// text to those who read them, such as lists of addresses. Fields that the
+// Builder writes by itself, and the structure's own (Content-*, MIME-Version),
+// are refused. Several fields may have one name; they keep their order.
 type Extra struct{ Name, Value string }
 
 // Calendar is an invitation or an answer to one (RFC 6047). It becomes an
@@ -142,7 +144,7 @@ func (b *Builder) Build() (*Draft, error) {
 	}, nil
 }
 
-// compiler is one Build.
+// compiler is one Build: the builder, and what is found out on the way.
 type compiler struct {
 	*Builder
 	errs       []error
@@ -152,12 +154,14 @@ type compiler struct {
 	noRand     bool // Rand has failed, which was told
 }
 
+// fail notes a mistake in a field, if it is one.
 func (c *compiler) fail(field string, err error) {
 	if err != nil {
 		c.errs = append(c.errs, &FieldError{field, err})
 	}
 }
 
+// now is the date of the message.
 func (c *compiler) now() time.Time {
 	switch {
 	case !c.Date.IsZero():
@@ -193,6 +197,8 @@ func (c *compiler) random() string {
 	return name
 }
 
+// randomName makes a name of 16 octets of r, or of crypto/rand: lower case, so
+// that no host that folds case makes two of them one.
 func randomName(r io.Reader) (string, error) {
 	if r == nil {
 		r = rand.Reader
@@ -202,6 +208,7 @@ func randomName(r io.Reader) (string, error) {
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])), err
 }
 
+// sender is the reverse-path.
 func (c *compiler) sender() string {
 	if c.Sender.Addr != "" {
 		return c.Sender.Addr

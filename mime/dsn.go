@@ -11,15 +11,15 @@ import (
 	"github.com/postilion-mail/postilion/internal/addr"
 )
 
-// DSN is a delivery status notification (RFC 3464), one struct for reading and
-// for writing. Strings hold text without types and comments; empty ones are
-// left out.
+// DSN is a delivery status notification (RFC 3464). One struct serves for
+// reading and for writing. Strings hold text without types and comments; empty
+// ones are left out. It is for one goroutine at a time.
 type DSN struct {
-	Reporting     string // the host that reports; dns
-	Gateway       string
-	ReceivedFrom  string // the host the message came from; dns
-	OriginalEnvID string // ENVID of the message (RFC 3461 §4.4)
-	Arrival       time.Time
+	Reporting     string    // the host that reports, needed; dns (RFC 3464 §2.2.2)
+	Gateway       string    // where the message left internet mail; dns
+	ReceivedFrom  string    // the host the message came from; dns
+	OriginalEnvID string    // ENVID of the message (RFC 3461 §4.4)
+	Arrival       time.Time // when the message came to Reporting; zero: not said
 	Recipients    []DSNRecipient
 
 	// For writing only.
@@ -38,7 +38,7 @@ type DSNRecipient struct {
 	Status     string // "5.1.1" (RFC 3463); "" when writing: without detail
 	Diagnostic string // what the remote host said, without type: "550 5.1.1 no such user"
 	Remote     string // the host that said it; dns
-	LogID      string // Final-Log-ID
+	LogID      string // what that host's log calls the attempt
 	LastTry    time.Time
 	RetryUntil time.Time // of delayed ones
 }

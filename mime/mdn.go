@@ -11,23 +11,34 @@ import (
 )
 
 // MDN is a message disposition notification (RFC 8098): what became of a
-// message in its recipient's hands. One struct for reading and for writing.
+// message in its recipient's hands. One struct serves for reading and for
+// writing. Strings hold text without types and comments, ids and addresses
+// stand without brackets, and empty fields are left out. It is for one
+// goroutine at a time.
 type MDN struct {
-	ReportingUA string // "host; product"
-	Gateway     string
-	Original    string // recipient as the sender wrote it, with its type
-	Final       string // the address whose owner reports
-	OriginalID  string // Message-ID of the message, without brackets
-	Mode        string // "manual-action/MDN-sent-manually"; "" is that
-	Type        string // displayed, deleted, dispatched, processed
-	Modifiers   []string
-	Error       string
-	Text        string // for people, when writing; "" a text in English
-	Subject     string // when writing; "" by Type
-	From        Address
-	InReplyTo   []string
-	Now         func() time.Time
-	Rand        io.Reader
+	ReportingUA string // the program that reports: "host; product" (RFC 8098 §3.2.1)
+	Gateway     string // where the message left internet mail (RFC 8098 §3.2.2)
+
+	// Original is the recipient as the sender wrote it, with its type:
+	// "rfc822;bob@hamburger.edu" (RFC 8098 §3.2.3).
+	Original   string
+	Final      string // the address whose owner reports; needed (RFC 8098 §3.2.4)
+	OriginalID string // Message-ID of the message (RFC 8098 §3.2.5)
+
+	// Mode says whether a person or a program acted, and who sent the report;
+	// "" is "manual-action/MDN-sent-manually" when writing (RFC 8098 §3.2.6.1).
+	Mode      string
+	Type      string   // displayed, deleted, dispatched, processed; needed (RFC 8098 §3.2.6.2)
+	Modifiers []string // "error" (RFC 8098 §3.2.6.3)
+	Error     string   // what went wrong, in words (RFC 8098 §3.2.7)
+
+	// For writing only.
+	Text      string           // for people; "" a text in English
+	Subject   string           // "" by Type
+	From      Address          // zero: Final
+	InReplyTo []string         // the message id once more, for readers that thread
+	Now       func() time.Time // nil: time.Now
+	Rand      io.Reader        // nil: crypto/rand
 }
 
 // WantsMDN gives the addresses that m asks to be told of its disposition at
@@ -110,6 +121,7 @@ func (n *MDN) Draft(to string, original *io.SectionReader) (*Draft, error) {
 	return d, nil
 }
 
+// text says it in words, and no more than is known.
 func (n *MDN) text() string {
 	if n.Text != "" {
 		return n.Text

@@ -101,9 +101,14 @@ func (r *report) whole() *io.SectionReader {
 const maxReturnedHeader = 256 << 10
 
 // reportFields finds the machine's part of a report and gives its groups of
-// fields (RFC 3464 §2.1).
+// fields (RFC 3464 §2.1). A report that is only attached, as a message within
+// the message, does not make the message one.
 func reportFields(m *Message, types ...string) (groups []Header, ok bool) {
-	for _, p := range m.Walk() {
+	for i := range m.Len() {
+		p := m.Part(i)
+		if p.insideMessage() {
+			continue
+		}
 		for _, typ := range types {
 			if t, sub, _ := strings.Cut(typ, "/"); p.Type().Is(t, sub) {
 				return fieldGroups(p), true
@@ -113,14 +118,22 @@ func reportFields(m *Message, types ...string) (groups []Header, ok bool) {
 	return nil, false
 }
 
-// maxReportFields bounds what is read of a report's fields.
-const maxReportFields = 4 << 20
+// What is read of a report's fields is bounded, and so are the groups, of which
+// each recipient has one: others may write what they like.
+const (
+	maxReportFields = 4 << 20
+	maxReportGroups = 10_000
+)
 
+// fieldGroups divides the body of p at its empty lines; each group is a header.
 func fieldGroups(p Part) []Header {
 	b, _ := io.ReadAll(io.LimitReader(p.Open(), maxReportFields))
 	b = canonicalText(string(b))
 	var out []Header
 	for group := range bytes.SplitSeq(b, []byte("\r\n\r\n")) {
+		if len(out) == maxReportGroups {
+			break
+		}
 		if group = bytes.TrimLeft(group, "\r\n"); len(group) > 0 {
 			out = append(out, Parse(append(group[:len(group):len(group)], "\r\n\r\n"...)).Header())
 		}
@@ -191,6 +204,7 @@ func fitWord(s string, utf8 bool) string {
 	}, s)
 }
 
+// dateLine writes a date that is known.
 func (w *fieldWriter) dateLine(name string, t time.Time) {
 	if !t.IsZero() {
 		w.date(name, t)

@@ -266,3 +266,19 @@ func TestReportsThatLackSomething(t *testing.T) {
 	_, err = (&ARF{From: from, Type: "abuse"}).Draft("a@b.example", nil)
 	assert.Error(t, err)
 }
+
+// A bounce that somebody has attached is no bounce, and one with more groups
+// than there are recipients in the world costs no more than its size.
+func TestReportsWithin(t *testing.T) {
+	d, err := (&DSN{Reporting: "h.example", Recipients: []DSNRecipient{{Final: "b@c.example", Action: "failed"}}}).Draft("alice@crepes.fr", section(returnedMail), false)
+	bounce := drafted(t, d, err)
+	_, ok := ParseDSN(bounce)
+	assert.True(t, ok)
+	_, raw := built(t, bounce.Forward(Forward{From: me, To: To("a@b.example"), Attached: true}))
+	_, ok = ParseDSN(Parse(raw))
+	assert.False(t, ok)
+	many := Parse([]byte("Content-Type: message/delivery-status\r\n\r\n" + strings.Repeat("a:\r\n\r\n", 100_000)))
+	dsn, ok := ParseDSN(many)
+	require.True(t, ok)
+	assert.Len(t, dsn.Recipients, maxReportGroups-1)
+}
