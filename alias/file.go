@@ -17,7 +17,8 @@ import (
 // Lookup asks the file system at most once in ParseOptions.Every whether a
 // file has changed, and replaces the whole table at once if so. A file that is
 // gone or has mistakes changes nothing: the last good table stays, and Err and
-// ParseOptions.Report tell of it.
+// ParseOptions.Report tell of it. A file that was changed less than two seconds
+// ago is not read yet, since it may be only half written.
 type TableFile struct {
 	file    string
 	options ParseOptions
@@ -26,7 +27,7 @@ type TableFile struct {
 
 	mu     sync.Mutex // guards what follows; held by the one who looks
 	stamps []stamp
-	fresh  bool // a file changed so shortly before it was read that its time may stay the same
+	young  bool // what was read may have been half of a file, or may change without its time changing
 	err    atomic.Pointer[error]
 }
 
@@ -37,8 +38,9 @@ type stamp struct {
 	info fs.FileInfo
 }
 
-// freshness is the coarsest clock of a file system still in use (FAT).
-const freshness = 2 * time.Second
+// settled is how long a file must have been left alone to be trusted. It is
+// also the coarsest clock of a file system still in use (FAT).
+const settled = 2 * time.Second
 
 // Open reads an aliases file and follows it. A file that has mistakes at the
 // start is an error, as [Parse] has it.
@@ -82,9 +84,14 @@ func (f *TableFile) follow() {
 	}
 	defer f.mu.Unlock()
 	f.next.Store(now.Add(f.options.Every).UnixNano())
-	if f.fresh || f.changed() {
-		_ = f.load(now) // kept for Err
+	if !f.young && !changed(f.stamps) {
+		return
 	}
+	table, stamps, err := f.read()
+	if f.young = young(stamps, now) || changed(stamps); f.young {
+		return // somebody is writing: ask again
+	}
+	_ = f.replace(table, stamps, err) // kept for Err
 }
 
 // Reload reads the file now, changed or not. With an error the last good table
@@ -94,11 +101,37 @@ func (f *TableFile) Reload() error {
 	defer f.mu.Unlock()
 	now := f.options.Now()
 	f.next.Store(now.Add(f.options.Every).UnixNano())
-	return f.load(now)
+	table, stamps, err := f.read()
+	f.young = young(stamps, now)
+	return f.replace(table, stamps, err)
 }
 
-func (f *TableFile) changed() bool {
-	for _, s := range f.stamps {
+// replace takes what was read into use, if it is good.
+func (f *TableFile) replace(table *Table, stamps []stamp, err error) error {
+	f.stamps = stamps
+	before := f.Err()
+	f.err.Store(&err)
+	if err == nil {
+		f.table.Store(table)
+	} else if f.options.Report != nil && f.table.Load() != nil && (before == nil || before.Error() != err.Error()) {
+		f.options.Report(err)
+	}
+	return err
+}
+
+// young reports whether a file was changed just now.
+func young(stamps []stamp, now time.Time) bool {
+	for _, s := range stamps {
+		if s.info != nil && now.Sub(s.info.ModTime()).Abs() < settled {
+			return true
+		}
+	}
+	return false
+}
+
+// changed reports whether a file is no longer what it was.
+func changed(stamps []stamp) bool {
+	for _, s := range stamps {
 		info, err := os.Stat(s.file)
 		if err != nil {
 			info = nil
@@ -112,22 +145,6 @@ func (f *TableFile) changed() bool {
 		}
 	}
 	return false
-}
-
-func (f *TableFile) load(now time.Time) error {
-	table, stamps, err := f.read()
-	f.stamps, f.fresh = stamps, false
-	for _, s := range stamps {
-		f.fresh = f.fresh || s.info != nil && now.Sub(s.info.ModTime()) < freshness
-	}
-	before := f.Err()
-	f.err.Store(&err)
-	if err == nil {
-		f.table.Store(table)
-	} else if f.options.Report != nil && f.table.Load() != nil && (before == nil || before.Error() != err.Error()) {
-		f.options.Report(err)
-	}
-	return err
 }
 
 func (f *TableFile) read() (*Table, []stamp, error) {

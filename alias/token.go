@@ -58,7 +58,7 @@ func (p *parser) items(l line, from int, included bool) []Target {
 // scanItem finds the comma after the first target. A command without quotes
 // around all of it has no comments: a shell means something else by "(".
 func scanItem(s string) int {
-	if !strings.HasPrefix(strings.TrimSpace(s), "|") {
+	if !strings.HasPrefix(strings.TrimLeft(s, " \t\n"), "|") {
 		return scan(s, ",")
 	}
 	quoted := false
