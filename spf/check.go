@@ -19,7 +19,8 @@ type Checker struct {
 
 	// Prefetch is how many queries may be under way at once for terms whose turn
 	// has not come yet; 0 means none. It makes checks over a slow DNS faster, costs
-	// queries that turn out to be useless, and never changes a verdict.
+	// queries that turn out to be useless, and never changes a verdict, unless the
+	// Resolver counts: a dns.Budget pays for the useless ones too.
 	Prefetch int
 
 	// Records keeps parsed records; nil means to parse each time. One cache may

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/postilion-mail/postilion/mx"
 	"github.com/postilion-mail/postilion/mx/dns"
@@ -81,15 +82,23 @@ func printRoute(out io.Writer, r *mx.Route) {
 		fmt.Fprintf(out, "mail hosts of %s\n", r.Domain)
 	}
 	for _, alias := range r.CNAMEs {
-		fmt.Fprintf(out, "  is an alias for %s\n", alias)
+		fmt.Fprintf(out, "  is an alias for %s\n", printable(alias))
 	}
 	for _, h := range r.Hosts {
-		fmt.Fprintf(out, "  %5d %s", h.Pref, h.Name)
+		fmt.Fprintf(out, "  %5d %s", h.Pref, printable(h.Name))
 		if h.Skip != "" {
 			fmt.Fprintf(out, ": left out, %s", h.Skip)
 		}
 		fmt.Fprintln(out)
 	}
+}
+
+// printable quotes a name of the DNS that could do something to a terminal.
+func printable(name string) string {
+	if quoted := strconv.QuoteToASCII(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
 }
 
 // plan prints the addresses in the order of dialling.

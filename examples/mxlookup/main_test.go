@@ -21,6 +21,8 @@ null.test            MX 0 .
 bare.test            A 192.0.2.7
 www.test             CNAME bare.test
 lonely.test          TXT "no address"
+evil.test            CNAME \027[2J.test
+\027[2J.test         MX 10 \027]0\;x.test
 `
 
 func TestRoutes(t *testing.T) {
@@ -56,6 +58,12 @@ dial in this order
 `},
 		{"none.test", 1, `        mx: "none.test": no such domain
         reply: 550 5.1.2 no such domain
+`},
+		{"evil.test", 1, `mail hosts of evil.test
+  is an alias for "\x1b[2J.test"
+     10 "\x1b]0;x.test": left out, not a host name
+        mx: "evil.test": no usable mail host
+        reply: 550 5.4.4 no usable mail host
 `},
 		{"lonely.test", 1, `lonely.test has no MX record, the mail goes to its own address
       0 lonely.test

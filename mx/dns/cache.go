@@ -66,6 +66,10 @@ func (c *Cache) Lookup(ctx context.Context, name string, t Type) (Answer, error)
 		c.mu.Unlock()
 		return a, nil
 	}
+	if err := ctx.Err(); err != nil {
+		c.mu.Unlock()
+		return Answer{}, &Error{Name: name, Type: t, Err: err}
+	}
 	f := c.flights[k]
 	if f == nil {
 		f = c.start(ctx, k)

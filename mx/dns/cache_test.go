@@ -145,6 +145,21 @@ func TestCacheCallersLeaveAlone(t *testing.T) {
 	})
 }
 
+// Who comes with a context that is done gets what is there, and starts nothing.
+func TestCacheAsksNothingInVain(t *testing.T) {
+	z := dnstest.New(t, `a.test A 192.0.2.1`)
+	c := &dns.Cache{Next: z}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := c.Lookup(ctx, "a.test", dns.A)
+	assert.ErrorIs(t, err, context.Canceled)
+	lookup(t, c, "a.test", dns.A)
+	assert.Len(t, lookup(t, c, "a.test", dns.A).RRs, 1)
+	_, err = c.Lookup(ctx, "a.test", dns.A)
+	assert.NoError(t, err)
+	assert.Len(t, z.Queries(), 1)
+}
+
 func TestCacheHitAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

@@ -3,6 +3,7 @@ package dns_test
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,6 +165,81 @@ func TestTCPFailures(t *testing.T) {
 	c.Timeout = 20 * time.Millisecond
 	_, err := c.Lookup(t.Context(), "a.test", dns.TXT)
 	assert.ErrorIs(t, err, dns.ErrTimeout)
+}
+
+// A peer that never stops talking, over UDP of other things and over TCP in drops,
+// has no more time than one that is silent.
+func TestEndlessTalkers(t *testing.T) {
+	c := &dns.Client{Servers: []string{"192.0.2.53"}, Attempts: 1, Timeout: 50 * time.Millisecond}
+	for name, talk := range map[string]func(conn net.Conn, network string, query []byte) error{
+		"other ids": func(conn net.Conn, _ string, query []byte) error {
+			other := slices.Clone(query)
+			other[0] ^= 1
+			other[2] |= 0x80
+			_, err := conn.Write(other)
+			return err
+		},
+		"echo": func(conn net.Conn, _ string, query []byte) error { _, err := conn.Write(query); return err },
+		"drops": func(conn net.Conn, network string, query []byte) error {
+			if network == "tcp" {
+				_, err := conn.Write([]byte{0xff})
+				time.Sleep(time.Millisecond)
+				return err
+			}
+			query[2] |= 0x82 // an answer, truncated
+			_, err := conn.Write(query)
+			return err
+		},
+	} {
+		var ended sync.WaitGroup
+		c.Dial = func(_ context.Context, network, _ string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			ended.Go(func() {
+				buf := make([]byte, 512)
+				n, err := theirs.Read(buf)
+				for err == nil {
+					err = talk(theirs, network, buf[:n])
+				}
+			})
+			return ours, nil
+		}
+		_, err := c.Lookup(t.Context(), "a.test", dns.A)
+		assert.ErrorIs(t, err, dns.ErrTimeout, name)
+		ended.Wait() // the connections are closed, or this would hang
+	}
+}
+
+// Names that point at themselves or forward, records of other classes, and a
+// question that was not ours.
+func TestHostileMessages(t *testing.T) {
+	header := func(id uint16, answers byte) []byte {
+		return []byte{byte(id >> 8), byte(id), 0x81, 0x80, 0, 1, 0, answers, 0, 0, 0, 0}
+	}
+	asked := "\x01a\x04test\x00\x00\x01\x00\x01"
+	a := "\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x01"
+	for name, c := range map[string]struct {
+		answers byte
+		text    string
+		want    error
+	}{
+		"name pointing at itself":    {1, asked + "\xc0\x18" + a, dns.ErrMalformed},
+		"names pointing at another":  {1, asked + "\xc0\x1a\xc0\x18" + a, dns.ErrMalformed},
+		"name pointing behind":       {1, asked + "\xc0\xff" + a, dns.ErrMalformed},
+		"more records than there":    {200, asked + "\xc0\x0c" + a, dns.ErrMalformed},
+		"longer record than message": {1, asked + "\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\xff\xff\xc0", dns.ErrMalformed},
+		"question of another class":  {1, "\x01a\x04test\x00\x00\x01\x00\x03\xc0\x0c" + a, dns.ErrTimeout},
+		"question of another type":   {1, "\x01a\x04test\x00\x00\x1c\x00\x01\xc0\x0c" + a, dns.ErrTimeout},
+		"record of another class":    {1, asked + "\xc0\x0c\x00\x01\x00\x03\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x01", nil},
+		"in capital letters":         {1, "\x01A\x04TEST\x00\x00\x01\x00\x01\xc0\x0c" + a, nil},
+	} {
+		client := scripted(func(q dnsmessage.Message, _ string) [][]byte {
+			return [][]byte{append(header(q.ID, c.answers), c.text...)}
+		})
+		client.Timeout = 20 * time.Millisecond
+		got, err := client.Lookup(t.Context(), "a.test", dns.A)
+		assert.ErrorIs(t, err, c.want, name)
+		assert.Equal(t, name == "in capital letters", len(got.RRs) == 1, name)
+	}
 }
 
 // RFC 2308 §2.2: a referral or an empty answer of a server that is neither
