@@ -68,6 +68,7 @@ func (c *compiler) someSender() []Address {
 	return []Address{c.Sender}
 }
 
+// checkIDs looks at the message ids, and at what makes new ones.
 func (c *compiler) checkIDs() {
 	if _, ok := idDomain(c.Domain); !ok && c.Domain != "" {
 		c.fail("Domain", fmt.Errorf("%q is no domain", c.Domain))
@@ -145,6 +146,7 @@ func idDomain(domain string) (string, bool) {
 // §4.4), or would tell what Bcc is to hide.
 var own = [...]string{"from", "sender", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "in-reply-to", "references", "mime-version", "return-path", "resent-bcc"}
 
+// check looks at name and value; list says that the List-* fields are taken.
 func (x Extra) check(list bool) error {
 	if err := checkFieldName(x.Name); err != nil {
 		return err

@@ -104,6 +104,7 @@ func newMultipart(sub, name string, parts []*entity, params ...string) *entity {
 	return &entity{header: w.b, boundary: boundary, parts: parts}
 }
 
+// holdsAny is holds for several.
 func holdsAny(parts []*entity, text string) bool {
 	return slices.ContainsFunc(parts, func(p *entity) bool { return p.holds(text) })
 }
@@ -147,6 +148,8 @@ func (c *compiler) calendarNode() *entity {
 	return c.textNode("text/calendar", string(c.Calendar.Data), "method", strings.ToUpper(c.Calendar.Method))
 }
 
+// invitation is the same object as a file. Its type is the one that clients
+// which show text/calendar do not show once more.
 func (c *compiler) invitation() *entity {
 	f := AttachBytes("invite.ics", canonicalText(string(c.Calendar.Data))).As("application/ics")
 	return c.fileNode(&f)

@@ -66,6 +66,8 @@ func appendSegments(out, more []segment) []segment {
 // mimeVersion stands before the structure's fields (RFC 2045 §4).
 const mimeVersion = "MIME-Version: 1.0\r\n"
 
+// segments are all the runs of the message. The first one is made anew, so that
+// drafts with other fields on top share the rest.
 func (d *Draft) segments() []segment {
 	top := segment{b: append(append([]byte(nil), d.top...), mimeVersion...)}
 	top.size = int64(len(top.b))

@@ -11,8 +11,10 @@ import (
 // Whoever does not read to the end should close it, if files are attached.
 func (d *Draft) Reader() io.ReadSeeker { return d.reader() }
 
+// reader is Reader with all its methods.
 func (d *Draft) reader() *draftReader { return newDraftReader(d.segments()) }
 
+// newDraftReader reads some runs, as a signature needs those of the content.
 func newDraftReader(list []segment) *draftReader {
 	r := &draftReader{segments: list}
 	for _, s := range r.segments {
@@ -64,6 +66,7 @@ func (r *draftReader) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
+// move notes that n octets of the segment were read.
 func (r *draftReader) move(n int) {
 	r.off += int64(n)
 	r.pos += int64(n)

@@ -82,11 +82,13 @@ type base64Reader struct {
 	err  error
 }
 
+// newBase64Reader reads from r, which stands at the start of a line.
 func newBase64Reader(r io.Reader, drop int) *base64Reader { return &base64Reader{r: r, drop: drop} }
 
 // base64Lines is how many lines are made at a time, at most.
 const base64Lines = 256
 
+// Read encodes as many whole lines as p holds, or one where it holds none.
 func (b *base64Reader) Read(p []byte) (int, error) {
 	if len(b.rest) > 0 {
 		n := copy(p, b.rest)

@@ -76,6 +76,7 @@ type crlfReader struct {
 	err   error
 }
 
+// Read gives what is ready, and makes more ready when that is used up.
 func (c *crlfReader) Read(p []byte) (int, error) {
 	for len(c.rest) == 0 {
 		if c.err != nil {
@@ -88,6 +89,8 @@ func (c *crlfReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// fill reads and changes the next block. CRs wait until it is known what comes
+// behind them.
 func (c *crlfReader) fill() {
 	if c.in == nil {
 		c.in, c.out = make([]byte, crlfBlock), make([]byte, 0, crlfBlock+crlfBlock/16)

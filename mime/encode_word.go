@@ -47,6 +47,7 @@ func wordPrefix(s string, room int, q, phrase bool) int {
 	return n
 }
 
+// runePrefix is how many octets of s, in whole characters, have room.
 func runePrefix(s string, room int, q, phrase bool) int {
 	n, width := 0, 0
 	for n < len(s) {
@@ -64,6 +65,7 @@ func runePrefix(s string, room int, q, phrase bool) int {
 	return n
 }
 
+// encodeWord writes one encoded-word, in the Q or the B encoding (RFC 2047 §4).
 func encodeWord(s string, q, phrase bool) string {
 	if !q {
 		return wordOpenB + base64.StdEncoding.EncodeToString([]byte(s)) + wordClose
@@ -86,6 +88,7 @@ func encodeWord(s string, q, phrase bool) string {
 	return b.String()
 }
 
+// qWidth is the length of s in the Q encoding.
 func qWidth(s string, phrase bool) int {
 	n := 0
 	for i := 0; i < len(s); i++ {

@@ -63,6 +63,7 @@ func htmlTagName(s string) (name, rest string) {
 	return strings.ToLower(s[:n]), s[n:]
 }
 
+// isAlnum reports what names of tags are made of.
 func isAlnum(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
@@ -88,6 +89,8 @@ func tagEnd(s string) int {
 // maxAttribute is how far the end of a value is looked for.
 const maxAttribute = 4096
 
+// tag does what a tag means for the layout. Tags that are not named here stand
+// within words.
 func (w *htmlWriter) tag(name string) {
 	if w.skip != "" {
 		w.skip = ""
@@ -141,6 +144,8 @@ func (w *htmlWriter) text(s string) {
 	}
 }
 
+// rune writes a character, behind the marks of a new line and the space that
+// waits.
 func (w *htmlWriter) rune(r rune) {
 	if !w.line && w.depth > 0 {
 		for range w.depth {

@@ -100,6 +100,7 @@ func (m *Message) answerTo(seen addressSet, all bool) (to, cc []Address) {
 // has any local-part that a person would have by two spellings.
 type addressSet map[string]bool
 
+// newAddressSet begins with those that are known already.
 func newAddressSet(list []Address) addressSet {
 	s := make(addressSet, len(list)+1)
 	for _, a := range list {

@@ -77,6 +77,7 @@ func needsPhraseWords(s string) bool {
 	return false
 }
 
+// isASCIIText reports text that needs no encoding, nor looks encoded.
 func isASCIIText(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {

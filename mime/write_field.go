@@ -49,6 +49,7 @@ func (w *fieldWriter) word(space, s string) {
 	w.max = maxWordLine
 }
 
+// fold goes on to the next line.
 func (w *fieldWriter) fold() {
 	w.b = append(w.b, '\r', '\n')
 	w.line, w.max = 0, foldAt

@@ -104,6 +104,7 @@ func isToken(s string) bool {
 	return s != ""
 }
 
+// isTokenChar leaves out white space, controls and tspecials.
 func isTokenChar(c byte) bool {
 	return c > ' ' && c < 0x7f && strings.IndexByte(`()<>@,;:\"/[]?=`, c) < 0
 }
