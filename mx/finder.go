@@ -64,7 +64,8 @@ func (f *Finder) Lookup(ctx context.Context, domain string) (*Route, error) {
 	switch {
 	case len(a.RRs) == 0:
 		r.Implicit = true
-		r.Hosts = []Host{{Name: dns.Fold(a.Canonical(name))}}
+		// The end of a chain is what the owner of any domain wrote: a name, or not.
+		r.Hosts = []Host{target(dns.RR{Data: a.Canonical(name)})}
 	case len(a.RRs) == 1 && a.RRs[0].Data == ".":
 		r.Null = true // RFC 7505 §3; the preference does not matter
 		return r, &Error{Kind: NullMX, Domain: domain}
@@ -138,7 +139,7 @@ func targets(rrs []dns.RR) []Host {
 	return hosts
 }
 
-// target reads the host of an MX record. IDNA is tolerant: an underscore or a
+// target reads the host of an MX record, or of an implicit one. IDNA is tolerant: an underscore or a
 // label in U-form is wrong there, and works.
 func target(rr dns.RR) Host {
 	h := Host{Name: dns.Fold(rr.Data), Pref: rr.Pref}

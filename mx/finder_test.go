@@ -130,6 +130,37 @@ dangling.test CNAME gone.test
 	}
 }
 
+// What stands at the end of a chain goes into logs and reports like any host name,
+// so it has to be one.
+func TestChainToNoHostName(t *testing.T) {
+	f, z := fixed(t, `
+ok.test   CNAME \195\188.test
+real.test MX 1 m.test
+`)
+	z.Add(dns.RR{Name: "evil.test", Type: dns.CNAME, Data: "x\r\nRemote-MTA: y.test"})
+	z.Add(dns.RR{Name: "x\r\nRemote-MTA: y.test", Type: dns.A, Addr: netip.MustParseAddr("192.0.2.1")})
+	z.Add(dns.RR{Name: "loop.test", Type: dns.CNAME, Data: "localhost"})
+	z.Add(dns.RR{Name: "localhost", Type: dns.A, Addr: netip.MustParseAddr("192.0.2.1")})
+	z.Add(dns.RR{Name: "\u00fc.test", Type: dns.A, Addr: netip.MustParseAddr("192.0.2.2")})
+	z.Add(dns.RR{Name: "m.test", Type: dns.CNAME, Data: "x\r\nRemote-MTA: y.test"})
+	for domain, skip := range map[string]mx.Skip{"evil.test": mx.SkipBadName, "loop.test": mx.SkipLoopback} {
+		r, err := f.Lookup(t.Context(), domain)
+		assert.Equal(t, "550 5.4.4", reply(err), domain)
+		assert.Equal(t, skip, r.Hosts[0].Skip)
+	}
+	r, err := f.Lookup(t.Context(), "ok.test")
+	require.NoError(t, err)
+	assert.Equal(t, "xn--tda.test", r.Hosts[0].Name)
+
+	r, err = f.Lookup(t.Context(), "real.test")
+	require.NoError(t, err)
+	for hop, err := range f.Hops(t.Context(), r) {
+		require.NoError(t, err)
+		assert.Equal(t, "m.test", hop.Canonical)
+		assert.Len(t, hop.Addrs, 1)
+	}
+}
+
 func TestNullMX(t *testing.T) {
 	f, _ := fixed(t, `
 null.test MX 0 .

@@ -97,9 +97,9 @@ func (f *Finder) addresses(ctx context.Context, h Host) addresses {
 	four, err4 = f.lookup(ctx, h.Name, dns.A)
 	wg.Wait()
 
-	a := addresses{Hop: Hop{Host: h, Canonical: dns.Fold(four.Canonical(h.Name))}, err: errors.Join(err6, err4)}
+	a := addresses{Hop: Hop{Host: h, Canonical: canonical(four, h.Name)}, err: errors.Join(err6, err4)}
 	if err4 != nil {
-		a.Canonical = dns.Fold(six.Canonical(h.Name))
+		a.Canonical = canonical(six, h.Name)
 	}
 	a.Authentic = (err6 != nil || six.Authentic) && (err4 != nil || four.Authentic) && (err4 == nil || err6 == nil)
 	for i := range max(len(six.RRs), len(four.RRs)) {
@@ -112,6 +112,14 @@ func (f *Finder) addresses(ctx context.Context, h Host) addresses {
 		}
 	}
 	return a
+}
+
+// canonical is the end of a chain, or the host's own name if that is no host name.
+func canonical(a dns.Answer, host string) string {
+	if name, err := addr.ToASCII(a.Canonical(host)); err == nil {
+		return name
+	}
+	return host
 }
 
 // hop keeps of a host's addresses those to dial. If all of them were yielded
