@@ -301,3 +301,11 @@ func TestKindString(t *testing.T) {
 	assert.Equal(t, "Kind(99)", Kind(99).String())
 	assert.True(t, errors.As(ParseErrors{{Line: 3}}, new(*ParseError)))
 }
+
+func TestLookupDoesNotAllocate(t *testing.T) {
+	tab := table(t, "ann: bob", "@hamburger.edu: root")
+	for _, s := range []string{"ann", "ann+news", "nobody", "zoe@crepes.fr"} {
+		p := path(s)
+		assert.Zero(t, testing.AllocsPerRun(100, func() { _, _, _ = tab.Lookup(background, p) }), s)
+	}
+}

@@ -118,11 +118,14 @@ func (w *Rewriter) VERP(owner, member smtp.Path) (smtp.Path, error) {
 	if owner.IsNull() || owner.Domain() == "" {
 		return smtp.Path{}, errors.New("alias: VERP needs an owner with a domain")
 	}
-	payload := w.opaque(owner, member)
+	payload := ""
 	if m, ok := member.ToASCII(); ok && m.Domain() != "" {
 		if plain := m.Local() + "=" + m.Domain(); len(owner.Local())+1+verpToken+1+len(plain) <= maxLocal {
 			payload = plain
 		}
+	}
+	if payload == "" {
+		payload = w.opaque(owner, member)
 	}
 	day := w.day()
 	sig, err := w.sign(SchemeVERP, verpContext(owner.Local(), owner.Domain()), day+payload)
