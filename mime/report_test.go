@@ -282,3 +282,30 @@ func TestReportsWithin(t *testing.T) {
 	require.True(t, ok)
 	assert.Len(t, dsn.Recipients, maxReportGroups-1)
 }
+
+// What a notification says to people follows from what it says to programs.
+func TestDSNWords(t *testing.T) {
+	for _, c := range []struct{ actions, subject, status, words string }{
+		{"failed delayed", "could not be delivered", "5.0.0", "will not be tried again"},
+		{"delayed delivered", "is delayed", "4.0.0", "It will be tried until Mon, 2 Feb 2026 12:00 +0100"},
+		{"delivered", "was delivered", "2.0.0", "was delivered"},
+		{"relayed", "was delivered", "2.0.0", "may not report delivery"},
+		{"expanded", "was delivered", "2.0.0", "mailing list"},
+	} {
+		in := &DSN{Reporting: "h.example"}
+		for action := range strings.FieldsSeq(c.actions) {
+			in.Recipients = append(in.Recipients, DSNRecipient{Final: "b@c.example", Action: action, Diagnostic: "as it said", RetryUntil: feb})
+		}
+		d, err := in.Draft("alice@crepes.fr", nil, false)
+		m := drafted(t, d, err)
+		assert.Contains(t, m.Header().Subject(), c.subject)
+		assert.Contains(t, m.TextBody()[0].Text(), c.words)
+		assert.Contains(t, m.TextBody()[0].Text(), "h.example said: as it said")
+		out, ok := ParseDSN(m)
+		require.True(t, ok)
+		assert.Equal(t, c.status, out.Recipients[0].Status)
+	}
+	d, err := (&DSN{Reporting: "h.example", Subject: "Own", Text: "words", Recipients: []DSNRecipient{{Final: "b@c.example", Action: "failed"}}}).Draft("alice@crepes.fr", nil, false)
+	m := drafted(t, d, err)
+	assert.Equal(t, "Own words", m.Header().Subject()+" "+m.TextBody()[0].Text())
+}
