@@ -104,8 +104,8 @@ func forwarded(sender smtp.Path) (host, rest string, ok bool) {
 	}
 	body, ok := cutScheme(sender.Local(), SchemeSRS1)
 	part := strings.SplitN(body, "=", 3) // signature, host, rest
-	if !ok || len(part) != 3 || part[1] == "" || part[2] == "" {
-		return "", "", false
+	if !ok || len(part) != 3 || !addr.ValidDomain(part[1]) || part[2] == "" || strings.IndexByte("=+-", part[2][0]) < 0 {
+		return "", "", false // only looks like it
 	}
 	return part[1], part[2], true
 }
