@@ -39,7 +39,8 @@
 // belong there. A message with REQUIRETLS goes out by verified TLS only, to a
 // host that offers the extension and whose name is vouched for: by DNSSEC, or by
 // Relay.TLS when it demands verified TLS itself (RFC 8689 §4.2.1). Without
-// either it is refused with 5.7.10.
+// either it is refused with 5.7.10. A bounce is sent without the extension, as if
+// it had not asked: better than losing it (RFC 8689 §5).
 //
 // # Concurrency
 //

@@ -22,6 +22,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/testcert"
 	"github.com/postilion-mail/postilion/mx"
 	"github.com/postilion-mail/postilion/smtp"
+	"github.com/postilion-mail/postilion/smtp/sasl"
 )
 
 // What one host cannot do another one may: REQUIRETLS goes through the whole list
@@ -75,6 +76,81 @@ func TestHostThatLacksTheExtension(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Two hosts that lack the extension use up no dialogue: the third one is asked.
+func TestUnableHostsDoNotCount(t *testing.T) {
+	w := newWorld(t, hamburger+`
+hamburger.edu      MX 30 mx3.hamburger.edu
+mx3.hamburger.edu  A 127.0.0.4
+`)
+	for _, ip := range []string{"127.0.0.2", "127.0.0.3"} {
+		w.host(ip, func(s *smtp.Server) { s.Extensions = 0 })
+	}
+	h := w.host("127.0.0.4", func(s *smtp.Server) { s.Extensions = smtp.ExtSMTPUTF8 })
+	r := w.relay()
+	r.Sessions = -1
+	results := deliver(t, r, "x\r\n", "b\u00f6b@hamburger.edu")
+	require.NoError(t, results.Err())
+	assert.Equal(t, "mx3.hamburger.edu", results[0].Host)
+	assert.Len(t, h.mail, 1)
+}
+
+// A context that ends after the first host was found to be dead says nothing of the
+// second: no bounce.
+func TestContextEndsBetweenHosts(t *testing.T) {
+	w := newWorld(t, `
+hamburger.edu      MX 10 dead.hamburger.edu
+hamburger.edu      MX 20 mx2.hamburger.edu
+mx2.hamburger.edu  A 127.0.0.3
+`)
+	h := w.host("127.0.0.3")
+	r := w.relay()
+	ctx, cancel := context.WithCancel(t.Context())
+	r.Trace = func(smtp.Envelope, mx.Host, error) { cancel() }
+	env, err := smtp.NewEnvelope("", "bob@hamburger.edu")
+	require.NoError(t, err)
+	res := r.Deliver(ctx, env, io.NewSectionReader(strings.NewReader("x"), 0, 1))[0]
+	assert.Equal(t, smtp.Temporary, res.Status, "%v", res)
+	assert.ErrorIs(t, res.Err, context.Canceled)
+	assert.Empty(t, h.mail)
+}
+
+// RFC 8689 §5: a bounce is not lost for REQUIRETLS.
+func TestBounceGoesWithoutRequireTLS(t *testing.T) {
+	w := newWorld(t, hamburger)
+	h := w.host("127.0.0.2", func(s *smtp.Server) { s.Extensions = 0 })
+	env, err := smtp.NewEnvelope("", "bob@hamburger.edu")
+	require.NoError(t, err)
+	env.Params.RequireTLS = true
+	body := io.NewSectionReader(strings.NewReader("x"), 0, 1)
+	require.NoError(t, w.relay().Deliver(t.Context(), env, body).Err())
+	assert.Len(t, h.mail, 1)
+	env.From, err = smtp.ParsePath("ann@crepes.fr")
+	require.NoError(t, err)
+	assert.Equal(t, "5.7.10", w.relay().Deliver(t.Context(), env, body)[0].Reply.Enhanced)
+	assert.True(t, env.Params.RequireTLS, "the envelope of the caller is his")
+}
+
+// The password for the smarthost is for the smarthost: hosts of the route never see
+// it, though they may ask.
+func TestCredentialsStayHere(t *testing.T) {
+	authority, err := testcert.New("mx1.hamburger.edu")
+	require.NoError(t, err)
+	w := newWorld(t, hamburger)
+	var logins atomic.Int32
+	h := w.host("127.0.0.2", func(s *smtp.Server) {
+		s.TLSConfig = authority.Server()
+		s.Auth = &sasl.Authenticator{Password: func(context.Context, sasl.Login, string) error {
+			logins.Add(1)
+			return errors.New("no")
+		}}
+	})
+	r := w.relay()
+	r.Client.Auth = &sasl.Credentials{User: "ann", Password: "secret"}
+	require.NoError(t, deliver(t, r, "x", "bob@hamburger.edu").Err())
+	assert.Equal(t, 1, h.tls)
+	assert.Zero(t, logins.Load())
 }
 
 // A recipient who is there twice gets two results; one without a domain, and one

@@ -32,7 +32,7 @@ type Relay struct {
 	TLS func(ctx context.Context, r *mx.Route, h mx.Host) (smtp.TLSMode, *tls.Config, error)
 
 	Stagger  time.Duration // between dialling two addresses of a host; 0 is 250 ms (RFC 8305 §8)
-	Sessions int           // dialogues for one message and domain in one attempt; 0 is 2
+	Sessions int           // dialogues for one message and domain in one attempt; 0 is 2, the least is 1
 
 	// Trace is told of each host that was tried; err is nil if the dialogue
 	// took place. It may be called concurrently. nil is silent.
@@ -113,7 +113,8 @@ type job struct {
 	body     *io.SectionReader
 	results  smtp.Results // of all recipients; only ours are touched
 	open     []int        // recipients that no host has decided on
-	sessions int
+	spoken   bool         // a host has answered for them
+	sessions int          // dialogues with hosts that can do what the message needs
 }
 
 // run tries the hosts of domain until none of the recipients is open.
@@ -135,12 +136,15 @@ func (j *job) run(ctx context.Context, domain string) {
 		if err != nil && (last.Err == nil || last.Status == smtp.Permanent) {
 			last = unreachable(hop.Host.Name, err)
 		}
-		if len(j.open) == 0 || j.sessions >= cmp.Or(r.Sessions, 2) || ctx.Err() != nil {
+		if len(j.open) == 0 || j.sessions >= max(1, cmp.Or(r.Sessions, 2)) || ctx.Err() != nil {
 			break
 		}
 	}
+	if ctx.Err() != nil && last.Status == smtp.Permanent {
+		last = unreachable(last.Host, ctx.Err()) // of the hosts behind it nobody knows
+	}
 	switch {
-	case j.sessions == 0:
+	case !j.spoken:
 		j.decide(last)
 	case last.Err != nil && last.Status == smtp.Temporary:
 		j.spare(last)
@@ -168,7 +172,10 @@ func (j *job) decide(res smtp.Result) {
 // try sends to one host. Its error says why there was no dialogue.
 func (j *job) try(ctx context.Context, route *mx.Route, hop mx.Hop) error {
 	r := j.relay
-	mode, conf, err := r.policy(ctx, route, hop.Host, j.env.Params.RequireTLS)
+	// A bounce that asks for REQUIRETLS goes out without, rather than not at all:
+	// RFC 8689 §5.
+	require := j.env.Params.RequireTLS && j.env.From != (smtp.Path{})
+	mode, conf, err := r.policy(ctx, route, hop.Host, require)
 	if err != nil {
 		return err
 	}
@@ -178,17 +185,19 @@ func (j *job) try(ctx context.Context, route *mx.Route, hop mx.Hop) error {
 	}
 	env := j.env.With(to...)
 	env.Prefix = nil // it is part of body
-	target := smtp.Target{Addr: net.JoinHostPort(hostOf(hop.Host), cmp.Or(r.Port, "25")), Name: hop.Host.Name, TLS: mode, TLSConfig: conf}
+	env.Params.RequireTLS = require
+	name := hostOf(hop.Host)
+	target := smtp.Target{Addr: net.JoinHostPort(name, cmp.Or(r.Port, "25")), Name: name, TLS: mode, TLSConfig: conf}
 	sent, err := r.client.SendTo(withAddrs(ctx, hop.Addrs), target, env, io.NewSectionReader(j.body, 0, j.body.Size()))
 	if sent == nil {
 		return err
 	}
-	j.sessions++
 	j.settle(sent.Results, hop.Host.Name)
 	return nil
 }
 
-// hostOf names a host in the pool; an address literal loses its brackets.
+// hostOf names a host in the pool and in certificates; an address literal loses its
+// brackets.
 func hostOf(h mx.Host) string {
 	if ip, ok := addr.ParseLiteral(h.Name); ok {
 		return ip.String()
@@ -200,10 +209,12 @@ func hostOf(h mx.Host) string {
 // needs what this host cannot do.
 func (j *job) settle(results smtp.Results, host string) {
 	var open []int
+	serious := false
 	for n, i := range j.open {
 		res, before := results[n], j.results[i]
 		res.Host = host
 		able := res.Status != smtp.Permanent || !unable(res.Reply.Enhanced)
+		serious = serious || able
 		if !able && before.Err != nil && before.Status == smtp.Temporary {
 			res = before // of a host that can, and did not want yet
 		}
@@ -212,7 +223,10 @@ func (j *job) settle(results smtp.Results, host string) {
 			open = append(open, i)
 		}
 	}
-	j.open = open
+	j.open, j.spoken = open, true
+	if serious {
+		j.sessions++
+	}
 }
 
 // unable says whether a host refused because of an extension that it lacks: all
