@@ -104,7 +104,6 @@ hamburger.edu      MX 10 dead.hamburger.edu
 hamburger.edu      MX 20 mx2.hamburger.edu
 mx2.hamburger.edu  A 127.0.0.3
 `)
-	h := w.host("127.0.0.3")
 	r := w.relay()
 	ctx, cancel := context.WithCancel(t.Context())
 	r.Trace = func(smtp.Envelope, mx.Host, error) { cancel() }
@@ -113,7 +112,6 @@ mx2.hamburger.edu  A 127.0.0.3
 	res := r.Deliver(ctx, env, io.NewSectionReader(strings.NewReader("x"), 0, 1))[0]
 	assert.Equal(t, smtp.Temporary, res.Status, "%v", res)
 	assert.ErrorIs(t, res.Err, context.Canceled)
-	assert.Empty(t, h.mail)
 }
 
 // RFC 8689 §5: a bounce is not lost for REQUIRETLS.
