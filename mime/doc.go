@@ -80,6 +80,40 @@
 // [Message.Ambiguous] tells a gateway that a message has something which
 // other programs may read differently.
 //
+// # Writing
+//
+//	msg, err := (&mime.Builder{
+//		From: mime.To("Alice <alice@crepes.fr>"), To: mime.To("bob@hamburger.edu"),
+//		Subject: "Lunch", Text: "At noon?\n", Files: []mime.File{mime.AttachFile("menu.pdf")},
+//	}).Build()
+//
+// A [Builder] is a plain struct; Build is the only call that fails, with all
+// mistakes at once. What it makes, a [Draft], can be read and written again and
+// again, and knows its sender, its recipients and what it needs of a server.
+//
+// Nothing put into a Builder can become a field, a part or a line of its own:
+// what could is refused. Text gets the encoding that suits it: as it is where
+// it travels unharmed, else quoted-printable, or base64 where little of it is
+// ASCII. Text whose lines end in white space, or begin with "From ", is encoded,
+// so that a signature survives. A header is folded at 78, never within a word,
+// an id or a URL; names beyond ASCII go by RFC 2231. A header is ASCII but for
+// local-parts that are not, which is when [Draft.Needs] asks for SMTPUTF8.
+//
+// Files are read when the message is: 2 GB attached cost some 50 KB of memory.
+// A file that has another length then is an error, never a message cut short.
+// Messages are attached as they are but for their line ends; a lone CR, a NUL or
+// a line over 998 is a mistake, as they may not be encoded (RFC 2046 §5.2.1). A
+// text that is the whole message gets a line break at its end.
+//
+// [Message.Reply] and [Message.Forward] begin an answer to any message. They
+// take over at most 256 KiB of text, 30 levels of quotation, 25 message ids,
+// 1,000 octets of subject and 200 of each name.
+//
+// [DSN], [MDN] and [ARF] are read and written by one struct each. What others
+// have said in them is made fit; what must be there is asked for. Of a message
+// that cannot be returned whole the header is, up to 256 KiB; of fields 4 MiB
+// and 10,000 groups are read.
+//
 // # Limits
 //
 // [Limits] bounds what a message can make the parser do; the zero value holds
@@ -113,14 +147,17 @@
 //
 // Message, Part, Header, Field and all plain values may be used by many
 // goroutines at once, as long as nobody writes to the bytes they were made of.
-// Scanner, Editor and the readers of [Part.Open] are for one goroutine.
+// Scanner, Editor and the readers of [Part.Open] are for one goroutine. A Draft
+// is for many; a Builder, a Draft's readers and the report structs are for one.
 //
 // # Standards
 //
 // Header and addresses: RFC 5322, RFC 6532, RFC 6854. MIME: RFC 2045, RFC 2046,
 // RFC 2047, RFC 2049, RFC 2183, RFC 2231. Flowed text: RFC 3676. Views: RFC
 // 8621 §4.1.4. Previews: RFC 8970. Content ids: RFC 2392. Lists: RFC 2369, RFC
-// 2919, RFC 8058. Trace: RFC 5321 §4.4. IMAP: RFC 3501, RFC 9051.
+// 2919, RFC 8058. Trace: RFC 5321 §4.4. IMAP: RFC 3501, RFC 9051. Writing: RFC
+// 1847, RFC 2387, RFC 6047, RFC 6409 §8. Reports: RFC 6522, RFC 3464, RFC 6533,
+// RFC 8098, RFC 5965, RFC 3834.
 //
 // Charsets: UTF-8, UTF-16, UTF-32 and UTF-7 (RFC 2152), ISO 8859, the code
 // pages of Windows and DOS, KOI8, ISO-2022-JP, ISO-2022-KR, Shift_JIS, EUC-JP,
@@ -133,7 +170,9 @@
 // Parser has no strict mode: strict callers look at Defects or Inspect. There
 // are two lists of defects because values and contents are decoded on demand
 // only. Addresses gives a flat list, which is what most callers want, and
-// Groups the same list with its groups.
+// Groups the same list with its groups. Reply and Forward are structs given to
+// methods of Message, as their choices would be many arguments. Supplement falls
+// back to crypto/rand and "localhost".
 //
 // # Testing
 //
