@@ -194,7 +194,7 @@ func (c *compiler) checkList() {
 		c.fail("List", fmt.Errorf("ID %q is not like a domain (RFC 2919 §2)", l.ID))
 	}
 	if l.ID == "" && l.Description != "" {
-		c.fail("List", errors.New("Description needs an ID (RFC 2919 §3)"))
+		c.fail("List", errors.New("a description needs an ID (RFC 2919 §3)"))
 	}
 	c.fail("List", checkText(l.Description))
 	for _, list := range [][]string{l.Post, l.Help, l.Subscribe, l.Unsubscribe, l.Owner, l.Archive} {
@@ -205,7 +205,7 @@ func (c *compiler) checkList() {
 		}
 	}
 	if l.NoPost && len(l.Post) > 0 {
-		c.fail("List", errors.New("Post and NoPost"))
+		c.fail("List", errors.New("both Post and NoPost"))
 	}
 	web := 0
 	for _, s := range l.Unsubscribe {

@@ -278,10 +278,14 @@ func TestInjection(t *testing.T) {
 			if put != nil {
 				put(b, attack)
 				d, err = b.Build()
-			} else if d, err = b.Build(); name == "Prepend name" {
-				d, err = d.Prepend("X-A"+attack, "v")
 			} else {
-				d, err = d.Prepend("X-A", "v"+attack)
+				d, err = b.Build()
+				require.NoError(t, err)
+				if name == "Prepend name" {
+					d, err = d.Prepend("X-A"+attack, "v")
+				} else {
+					d, err = d.Prepend("X-A", "v"+attack)
+				}
 			}
 			if err != nil {
 				continue

@@ -41,6 +41,29 @@
 // knows its size, its recipients and what it needs of a server, and is what an
 // SMTP client submits.
 //
+// Nothing put into a Builder can become a field, a part or a line of its own:
+// what could is refused. Text gets the encoding that suits it: as it is where
+// it travels unharmed, else quoted-printable, or base64 where little of it is
+// ASCII. Text whose lines end in white space, or begin with "From ", is encoded,
+// so that a signature survives. A header is folded at 78, never within a word,
+// an id or a URL; names beyond ASCII go by RFC 2231. A header is ASCII but for
+// local-parts that are not, which is when [Draft.Needs] asks for SMTPUTF8.
+//
+// Files are read when the message is: 2 GB attached cost some 50 KB of memory.
+// A file that has another length then is an error, never a message cut short.
+// Messages are attached as they are but for their line ends; a lone CR, a NUL or
+// a line over 998 is a mistake, as they may not be encoded (RFC 2046 §5.2.1). A
+// text that is the whole message gets a line break at its end.
+//
+// [Message.Reply] and [Message.Forward] begin an answer to any message. They
+// take over at most 256 KiB of text, 30 levels of quotation, 25 message ids,
+// 1,000 octets of subject and 200 of each name.
+//
+// [DSN], [MDN] and [ARF] are read and written by one struct each. What others
+// have said in them is made fit; what must be there is asked for. Of a message
+// that cannot be returned whole the header is, up to 256 KiB; of fields 4 MiB
+// and 10,000 groups are read.
+//
 // # Texts
 //
 // Everything the package calls text is valid UTF-8. Out of a header comes no
@@ -79,40 +102,6 @@
 //
 // [Message.Ambiguous] tells a gateway that a message has something which
 // other programs may read differently.
-//
-// # Writing
-//
-//	msg, err := (&mime.Builder{
-//		From: mime.To("Alice <alice@crepes.fr>"), To: mime.To("bob@hamburger.edu"),
-//		Subject: "Lunch", Text: "At noon?\n", Files: []mime.File{mime.AttachFile("menu.pdf")},
-//	}).Build()
-//
-// A [Builder] is a plain struct; Build is the only call that fails, with all
-// mistakes at once. What it makes, a [Draft], can be read and written again and
-// again, and knows its sender, its recipients and what it needs of a server.
-//
-// Nothing put into a Builder can become a field, a part or a line of its own:
-// what could is refused. Text gets the encoding that suits it: as it is where
-// it travels unharmed, else quoted-printable, or base64 where little of it is
-// ASCII. Text whose lines end in white space, or begin with "From ", is encoded,
-// so that a signature survives. A header is folded at 78, never within a word,
-// an id or a URL; names beyond ASCII go by RFC 2231. A header is ASCII but for
-// local-parts that are not, which is when [Draft.Needs] asks for SMTPUTF8.
-//
-// Files are read when the message is: 2 GB attached cost some 50 KB of memory.
-// A file that has another length then is an error, never a message cut short.
-// Messages are attached as they are but for their line ends; a lone CR, a NUL or
-// a line over 998 is a mistake, as they may not be encoded (RFC 2046 §5.2.1). A
-// text that is the whole message gets a line break at its end.
-//
-// [Message.Reply] and [Message.Forward] begin an answer to any message. They
-// take over at most 256 KiB of text, 30 levels of quotation, 25 message ids,
-// 1,000 octets of subject and 200 of each name.
-//
-// [DSN], [MDN] and [ARF] are read and written by one struct each. What others
-// have said in them is made fit; what must be there is asked for. Of a message
-// that cannot be returned whole the header is, up to 256 KiB; of fields 4 MiB
-// and 10,000 groups are read.
 //
 // # Limits
 //
