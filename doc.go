@@ -29,8 +29,14 @@
 //	check who may send for a domain                          spf.Checker
 //	say so in the header, and believe nobody else's          authres.Field, authres.Strip
 //
+//	expand aliases                                           alias.Expander, alias.Open
+//	rewrite senders (SRS, VERP, BATV)                        alias.Rewriter
+//	keep accepted mail until it is delivered                 spool.Store, spool.Put
+//	check a store of one's own                               spooltest.Run
+//
 // The packages are smtp, smtp/sasl, smtp/smtptest, mime, mx, mx/dns,
-// mx/dns/dnstest, mx/relay, spf and spf/authres.
+// mx/dns/dnstest, mx/relay, spf, spf/authres, alias, spool, spool/memspool and
+// spool/spooltest.
 //
 // One message keeps one envelope (smtp.Envelope) and one body from the first
 // RCPT on; nothing is translated between the packages. They meet in func values
