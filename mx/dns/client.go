@@ -174,9 +174,14 @@ func (q question) overUDP(conn net.Conn, msg []byte) (reply, error) {
 		if err != nil {
 			return reply{}, err
 		}
-		if r, err := q.parse(buf[:n]); !errors.Is(err, errForeign) {
-			return r, err
+		r, err := q.parse(buf[:n])
+		switch {
+		case errors.Is(err, errForeign):
+			continue
+		case errors.Is(err, ErrMalformed) && n == len(buf):
+			return reply{truncated: true}, nil // by us: the server sent more than we asked for
 		}
+		return r, err
 	}
 }
 

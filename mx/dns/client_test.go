@@ -143,6 +143,17 @@ small.test A 192.0.2.1
 	assert.Equal(t, []string{"udp", "tcp", "udp", "tcp"}, networks)
 }
 
+// A server that sends more than it was asked to is heard over TCP.
+func TestClientOversizedDatagram(t *testing.T) {
+	long := strings.Repeat("x", 250)
+	c := scripted(func(q dnsmessage.Message, _ string) [][]byte {
+		return [][]byte{pack(answerTo(q, resource("a.test.", &dnsmessage.TXTResource{
+			TXT: []string{long, long, long, long, long, long, long, long, long, long},
+		})))}
+	})
+	assert.Equal(t, []string{strings.Repeat(long, 10)}, data(lookup(t, c, "a.test", dns.TXT)))
+}
+
 func TestClientTruncatedEvenOverTCP(t *testing.T) {
 	c := scripted(func(q dnsmessage.Message, _ string) [][]byte {
 		m := answerTo(q)
