@@ -48,6 +48,13 @@
 // warning after four hours, the end after five days (RFC 5321 §4.5.4.1). It is
 // asked by whoever settles.
 //
+// # How much at once
+//
+// [Window] is the usual [Limiter]: for each destination a number of deliveries
+// that grows with answers and shrinks with failures, and a pause for one that is
+// dead. A worker asks it before each delivery, and gives its Full as
+// [Query].Skip, so that what could not begin is not claimed.
+//
 // # Limits
 //
 // Stores bound what they keep and say [ErrFull]. [Item].UnmarshalBinary takes a

@@ -88,15 +88,15 @@ func claimMax(h *harness) error {
 	q := h.query(0)
 	got, err := h.store.Claim(h.ctx, q)
 	if err != nil || len(got) != 1 {
-		return fmt.Errorf("Max 0: %d claims, %v", len(got), err)
+		return fmt.Errorf("with Max 0: %d claims, %v", len(got), err)
 	}
 	q.Max, q.PerDest = 9, 1
 	if got, err = h.store.Claim(h.ctx, q); err != nil || len(got) != 2 || got[0].Dest() == got[1].Dest() {
-		return fmt.Errorf("PerDest 1 with two destinations: %d claims, %v", len(got), err)
+		return fmt.Errorf("with PerDest 1 with two destinations: %d claims, %v", len(got), err)
 	}
 	q.Max, q.PerDest = 1, 0
 	if got, err = h.store.Claim(h.ctx, q); err != nil || len(got) != 1 {
-		return fmt.Errorf("Max 1: %d claims, %v", len(got), err)
+		return fmt.Errorf("with Max 1: %d claims, %v", len(got), err)
 	}
 	return nil
 }

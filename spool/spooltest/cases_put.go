@@ -130,7 +130,7 @@ func abort(h *harness) error {
 		return err
 	}
 	if w.Commit(h.ctx, item("bob@example.net")) == nil {
-		return errors.New("Commit after Abort worked")
+		return errors.New("no error from Commit after Abort")
 	}
 	if err := h.empty(); err != nil {
 		return err
@@ -142,7 +142,7 @@ func abort(h *harness) error {
 		return err
 	}
 	if err := w.Abort(); err != nil {
-		return fmt.Errorf("Abort after Commit: %w", err)
+		return fmt.Errorf("calling Abort after Commit: %w", err)
 	}
 	_, err = h.one()
 	return err

@@ -62,7 +62,7 @@ func extend(h *harness) error {
 		return err
 	}
 	if err := h.store.Extend(h.ctx, c.Lease, 5*h.unit); err != nil {
-		return fmt.Errorf("Extend: %w", err)
+		return fmt.Errorf("calling Extend: %w", err)
 	}
 	h.pass(2)
 	if _, err := h.claim(0); err != nil {

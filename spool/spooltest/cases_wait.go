@@ -31,7 +31,7 @@ func (h *harness) waits(do func() error) error {
 	case err := <-got:
 		// Too early is allowed, and means nothing.
 		if err != nil {
-			return fmt.Errorf("Wait: %w", err)
+			return fmt.Errorf("calling Wait: %w", err)
 		}
 		return do()
 	case <-time.After(moment):
@@ -40,7 +40,7 @@ func (h *harness) waits(do func() error) error {
 		return err
 	}
 	if err := <-got; err != nil {
-		return fmt.Errorf("Wait did not return: %w", err)
+		return fmt.Errorf("no return from Wait: %w", err)
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func waitNothing(h *harness) error {
 	// A store that polls may err now and then, but not all the time: workers
 	// would spin.
 	if early > 20 {
-		return fmt.Errorf("Wait returned %d times with nothing to claim", early)
+		return fmt.Errorf("early returns from Wait: %d times with nothing to claim", early)
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func waitClose(h *harness) error {
 	select {
 	case err := <-got:
 		if err != nil {
-			return fmt.Errorf("Wait: %w", err)
+			return fmt.Errorf("calling Wait: %w", err)
 		}
 		return nil // too early is allowed
 	case <-time.After(moment):
@@ -129,6 +129,6 @@ func waitClose(h *harness) error {
 	case err := <-got:
 		return wantErr("Wait", err, spool.ErrClosed)
 	case <-time.After(soon):
-		return errors.New("Wait went on after Close")
+		return errors.New("no return from Wait after Close")
 	}
 }

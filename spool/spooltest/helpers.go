@@ -57,14 +57,14 @@ func (h *harness) claim(n int) ([]spool.Claim, error) {
 	for {
 		got, err := h.store.Claim(h.ctx, h.query(n+1))
 		if err != nil {
-			return nil, fmt.Errorf("Claim: %w", err)
+			return nil, fmt.Errorf("calling Claim: %w", err)
 		}
 		if all = append(all, got...); len(got) == 0 || len(all) > n {
 			break
 		}
 	}
 	if len(all) != n {
-		return nil, fmt.Errorf("Claim gave %d claims, want %d", len(all), n)
+		return nil, fmt.Errorf("call of Claim gave %d claims, want %d", len(all), n)
 	}
 	for _, c := range all {
 		if err := sound(c); err != nil {
@@ -120,7 +120,7 @@ func done(c spool.Claim) []spool.Outcome {
 // settle wants Settle to work.
 func (h *harness) settle(c spool.Claim, out []spool.Outcome, next ...spool.Followup) error {
 	if err := h.store.Settle(h.ctx, c.Lease, out, next...); err != nil {
-		return fmt.Errorf("Settle with a good lease: %w", err)
+		return fmt.Errorf("calling Settle with a good lease: %w", err)
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (h *harness) empty() error {
 func (h *harness) body(id spool.ID, want string) error {
 	b, err := h.store.Open(h.ctx, id)
 	if err != nil {
-		return fmt.Errorf("Open: %w", err)
+		return fmt.Errorf("calling Open: %w", err)
 	}
 	defer b.Close()
 	if b.Size() != int64(len(want)) {
