@@ -22,6 +22,8 @@ type racer struct {
 	stagger time.Duration
 }
 
+var errNoAddrs = errors.New("relay: no address to dial")
+
 type dialled struct {
 	conn net.Conn
 	err  error
@@ -34,7 +36,8 @@ func (r *racer) Dial(ctx context.Context, network, hostport string) (net.Conn, e
 	addrs, _ := ctx.Value(addrsKey{}).([]netip.Addr)
 	_, port, err := net.SplitHostPort(hostport)
 	if err != nil || len(addrs) == 0 {
-		return r.dial(ctx, network, hostport)
+		// Never by name: what the system makes of it nobody has allowed.
+		return nil, errors.Join(errNoAddrs, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

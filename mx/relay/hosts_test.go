@@ -167,6 +167,21 @@ func TestOddRecipients(t *testing.T) {
 	assert.Empty(t, r.Deliver(t.Context(), smtp.Envelope{}, io.NewSectionReader(strings.NewReader(""), 0, 0)))
 }
 
+// The zero Relay works as far as that needs no DNS, and no host is dialled by its
+// name, which the system might take for another one.
+func TestZeroRelay(t *testing.T) {
+	var r Relay
+	env, err := smtp.NewEnvelope("", "postmaster")
+	require.NoError(t, err)
+	res := r.Deliver(t.Context(), env, io.NewSectionReader(strings.NewReader("x"), 0, 1))[0]
+	assert.Equal(t, "5.1.2", res.Reply.Enhanced)
+	for _, to := range []string{"localhost:25", "localhost"} {
+		_, err = r.client.Dial(t.Context(), "tcp", to)
+		assert.ErrorIs(t, err, errNoAddrs)
+	}
+	assert.NoError(t, r.Close())
+}
+
 // All hosts have no address: final. One of them only cannot be found out: not.
 func TestAllHostsPermanentOrNot(t *testing.T) {
 	w := newWorld(t, `

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -257,6 +258,29 @@ func ExampleField() {
 	name, value := f.Field()
 	fmt.Println(name + ": " + value)
 	// Output: Authentication-Results: mx.example.org; spf=pass smtp.helo=m.example.com
+}
+
+// Long values are cut between characters, and what is no keyword is left out, however
+// long it is.
+func TestFieldLimits(t *testing.T) {
+	f := authres.Field{ID: strings.Repeat("\u00fc", 200), Results: []authres.Result{
+		{Method: strings.Repeat("m", 65), Value: "pass"},
+		{Method: "spf", Value: "pass-"},
+		{Method: "iprev", Value: "pass", Reason: "x" + strings.Repeat("\u20ac", 100), Props: [][2]string{
+			{"policy.iprev", "192.0.2.1"}, {"noproperty", "x"}, {"a b.c", "x"}, {"a.b\r\nc", "x"},
+		}},
+	}}
+	_, value := f.Field()
+	assert.True(t, utf8.ValidString(value))
+	got, err := authres.Parse(value)
+	require.NoError(t, err)
+	assert.Equal(t, strings.Repeat("\u00fc", 128), got.ID)
+	require.Len(t, got.Results, 1)
+	assert.Equal(t, "x"+strings.Repeat("\u20ac", 85), got.Results[0].Reason)
+	assert.Equal(t, [][2]string{{"policy.iprev", "192.0.2.1"}}, got.Results[0].Props)
+
+	_, err = authres.Parse("x" + strings.Repeat("; a=b", 101))
+	assert.ErrorIs(t, err, authres.ErrTooLong)
 }
 
 func ExampleResult() {

@@ -164,7 +164,7 @@ func (p *parser) entry(e entry) error {
 	for len(f) > 0 { // TTL and class, in either order
 		if d, ok := parseTTL(f[0].text); ok {
 			ttl = d
-		} else if f[0].text != "IN" {
+		} else if !strings.EqualFold(f[0].text, "IN") {
 			break
 		}
 		f = f[1:]
@@ -197,7 +197,7 @@ func (p *parser) fault(f []token) (bool, error) {
 		ft.delay, f = d, f[1:]
 	}
 	for _, t := range f {
-		typ, ok := dns.ParseType(t.text)
+		typ, ok := dns.ParseType(strings.ToUpper(t.text))
 		if !ok {
 			return true, fmt.Errorf("no such type: %s", t.text)
 		}
@@ -209,7 +209,7 @@ func (p *parser) fault(f []token) (bool, error) {
 
 // rr reads type and data of a record.
 func (p *parser) rr(f []token, ttl time.Duration) error {
-	t, ok := dns.ParseType(f[0].text)
+	t, ok := dns.ParseType(strings.ToUpper(f[0].text)) // RFC 1035 §5.1 knows no case
 	if !ok {
 		return fmt.Errorf("no such type: %s", f[0].text)
 	}

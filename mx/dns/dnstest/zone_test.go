@@ -208,6 +208,46 @@ func TestParseErrors(t *testing.T) {
 }
 
 // FuzzParse: a zone file is read or refused, and what was read answers.
+// Units of time, types and class in any case, as name servers take them.
+func TestParseIsAsLooseAsNameServers(t *testing.T) {
+	z := dnstest.New(t, `
+s.test 30s in A 192.0.2.1
+m.test IN 2m aaaa 2001:db8::1
+h.test 3h mx 10 x.test
+d.test 1d txt x
+f.test SERVFAIL txt
+`)
+	for name, want := range map[string]struct {
+		typ dns.Type
+		ttl time.Duration
+	}{"s.test": {dns.A, 30 * time.Second}, "m.test": {dns.AAAA, 2 * time.Minute}, "h.test": {dns.MX, 3 * time.Hour}, "d.test": {dns.TXT, 24 * time.Hour}} {
+		a, err := z.Lookup(t.Context(), name, want.typ)
+		require.NoError(t, err)
+		assert.Len(t, a.RRs, 1, name)
+		assert.Equal(t, want.ttl, a.TTL, name)
+	}
+	_, err := z.Lookup(t.Context(), "f.test", dns.TXT)
+	assert.Error(t, err)
+	_, err = z.Lookup(t.Context(), "f.test", dns.A)
+	assert.NoError(t, err)
+}
+
+// What cannot be written to the wire becomes a failure there, not a wrong answer and
+// not a crash; other types go through as they are.
+func TestServesWhatItCan(t *testing.T) {
+	z := dnstest.New(t, "ns.test NS ns1.test\nns.test TYPE65280 \\# 2 abcd\nns.test PTR p.test\n")
+	z.Add(dns.RR{Name: "huge.test", Type: dns.TXT, Data: strings.Repeat("x", 70_000)})
+	c := &dns.Client{Servers: []string{z.Start(t)}, Attempts: 1}
+	for typ, want := range map[dns.Type]string{dns.NS: "ns1.test", dns.PTR: "p.test", 65280: ""} {
+		a, err := c.Lookup(t.Context(), "ns.test", typ)
+		require.NoError(t, err)
+		require.Len(t, a.RRs, 1)
+		assert.Equal(t, want, a.RRs[0].Data)
+	}
+	_, err := c.Lookup(t.Context(), "huge.test", dns.TXT)
+	assert.Error(t, err)
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(zoneFile)
 	f.Add("a A 192.0.2.1\n  MX 10 b\n$ORIGIN x.\n@ TXT \"\\032\"")
