@@ -23,9 +23,10 @@
 // The format is that of RFC 1035 §5: records of the types A, AAAA, MX, TXT, PTR,
 // CNAME, NS and SOA, $ORIGIN and $TTL, comments after ";", parentheses, quoted
 // strings with \" and \DDD, "@", and an owner left out to repeat the last one.
-// Any other type is written TYPE52 \# 4 01020304 (RFC 3597 §5). The origin is the
-// root at first, so names need no final dot until it is changed. A name "*"
-// answers for what does not exist below it (RFC 4592 §3.3.1).
+// Any other type is written TYPE52 \# 4 01020304 (RFC 3597 §5); types may be in small
+// letters, and a TTL may have a unit, as in 2h. The origin is the root at first, so
+// names need no final dot until it is changed. A name "*" answers for what does not
+// exist below it (RFC 4592 §3.3.1).
 //
 // In the place of a type a fault may stand. Types after it restrict it to them;
 // it goes before any records that the name may have.
