@@ -158,6 +158,9 @@ func (s *Store) settling(l spool.Lease, out []spool.Outcome) (*group, error) {
 func (s *Store) read(ctx context.Context, next []spool.Followup) ([]batch, error) {
 	var out []batch
 	for _, f := range next {
+		if f.Body == nil {
+			return out, fmt.Errorf("%w: a follow-up without a body", spool.ErrInvalid)
+		}
 		w := &writer{store: s, body: &body{refs: 1}, followup: true}
 		out = append(out, batch{w, f.Items})
 		if _, err := io.Copy(w, f.Body); err != nil {

@@ -246,3 +246,10 @@ func BenchmarkPutClaimSettle(b *testing.B) {
 		})
 	}
 }
+
+func TestFollowupWithoutBody(t *testing.T) {
+	var s memspool.Store
+	require.NoError(t, put(t, &s, 1, envelope(t, "bob@example.net")))
+	assert.ErrorIs(t, settleAll(t, &s, spool.Followup{Items: []*spool.Item{{Envelope: envelope(t, "c@example.net")}}}), spool.ErrInvalid)
+	assert.NotEmpty(t, one(t, &s))
+}

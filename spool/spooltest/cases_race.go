@@ -1,6 +1,7 @@
 package spooltest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -11,7 +12,7 @@ import (
 )
 
 var raceCases = []testCase{
-	{"race/workers", "with any number of workers and writers at once, each recipient is settled once and each follow-up comes once", workers},
+	{"race/workers", "with any number of workers and writers at once, each recipient is settled once, each follow-up comes once, and nobody waits beside work", workers},
 	{"race/same ID", "of many Commits with one ID at once, one puts the item and all succeed", sameIDAtOnce},
 	{"race/settle", "of many calls to Settle with one lease, one succeeds and the others are ErrLost", settleAtOnce},
 }
@@ -48,8 +49,8 @@ func (t *tally) fail(err error) {
 
 func workers(h *harness) error {
 	t := &tally{count: map[smtp.Path]int{}}
-	stop := make(chan struct{})
-	var once sync.Once
+	ctx, stop := context.WithCancel(h.ctx)
+	defer stop()
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
@@ -57,7 +58,7 @@ func workers(h *harness) error {
 				it := item(fmt.Sprintf("w%d-%d@one.example", w, i), fmt.Sprintf("w%d-%d@two.example", w, i))
 				if err := h.put(text(1000), it); err != nil {
 					t.fail(err)
-					once.Do(func() { close(stop) })
+					stop()
 					return
 				}
 			}
@@ -65,9 +66,9 @@ func workers(h *harness) error {
 	}
 	for range 4 {
 		wg.Go(func() {
-			if err := h.work(t, stop, func() { once.Do(func() { close(stop) }) }); err != nil {
+			defer stop()
+			if err := h.work(ctx, t, stop); err != nil {
 				t.fail(err)
-				once.Do(func() { close(stop) })
 			}
 		})
 	}
@@ -86,18 +87,11 @@ func workers(h *harness) error {
 	return h.empty()
 }
 
-// work claims and settles until stop.
-func (h *harness) work(t *tally, stop <-chan struct{}, complete func()) error {
+// work claims and settles until ctx ends; when there is nothing it waits.
+func (h *harness) work(ctx context.Context, t *tally, complete func()) error {
 	q := h.query(3)
 	q.Lease = time.Hour
-	for {
-		select {
-		case <-stop:
-			return nil
-		case <-h.ctx.Done():
-			return h.ctx.Err()
-		default:
-		}
+	for ctx.Err() == nil {
 		got, err := h.store.Claim(h.ctx, q)
 		if err != nil {
 			return err
@@ -107,10 +101,14 @@ func (h *harness) work(t *tally, stop <-chan struct{}, complete func()) error {
 				return err
 			}
 		}
-		if len(got) == 0 {
-			time.Sleep(time.Millisecond)
+		if len(got) > 0 {
+			continue
+		}
+		if err := h.store.Wait(ctx, q); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("calling Wait: %w", err)
 		}
 	}
+	return h.ctx.Err()
 }
 
 // deliver settles one claim, with a follow-up unless it is one.
