@@ -265,6 +265,23 @@ func TestWhatTheServerLacks(t *testing.T) {
 	assert.Equal(t, "5.3.4", sent.Results[0].Reply.Enhanced)
 }
 
+// RFC 8689 §5: a bounce is not lost for want of REQUIRETLS.
+func TestBounceWithoutRequireTLS(t *testing.T) {
+	env := envelope(t, "", "c@d.example")
+	env.Params.RequireTLS, env.Params.RetFull = true, true
+	_, err := send(t, played(t, ehloAll+`C: MAIL FROM:<>
+C: RCPT TO:<c@d.example>
+C: BDAT 3 LAST
+C: x
+S: 250 ok
+S: 250 ok
+S: 250 ok
+C: QUIT
+S: 221 bye
+`), env, "x")
+	require.NoError(t, err)
+}
+
 // No log, trace or error shows a credential, whatever the mechanism and however
 // the login ends.
 func TestCredentialsAreNotLogged(t *testing.T) {

@@ -37,7 +37,7 @@ func (c *Conn) plan(env *Envelope, o *outgoing) (n needs, err error) {
 		return n, err
 	}
 	switch {
-	case p.RequireTLS && (!c.caps.Has("REQUIRETLS") || c.state == nil):
+	case p.RequireTLS && !c.mayRequireTLS() && !env.From.IsNull(): // RFC 8689 §5: a bounce is not lost for it
 		return n, Reject(550, "5.7.30", "Server does not offer REQUIRETLS") // RFC 8689 §4.2.1
 	case !p.HoldUntil.IsZero() && !c.caps.Has("FUTURERELEASE"):
 		return n, Reject(550, "5.5.4", "Server cannot hold messages")
@@ -54,6 +54,8 @@ func (c *Conn) plan(env *Envelope, o *outgoing) (n needs, err error) {
 	}
 	return n, nil
 }
+
+func (c *Conn) mayRequireTLS() bool { return c.caps.Has("REQUIRETLS") && c.state != nil }
 
 // planUTF8 asks for SMTPUTF8 only when the message cannot do without it.
 func (c *Conn) planUTF8(env *Envelope, o *outgoing) (bool, error) {
@@ -91,11 +93,11 @@ func (c *Conn) appendMail(b []byte, env *Envelope, o *outgoing, n needs, prdr bo
 		b = append(append(b, " BODY="...), n.body.String()...)
 	}
 	b = appendFlag(b, " SMTPUTF8", n.utf8)
-	b = appendFlag(b, " REQUIRETLS", p.RequireTLS)
+	b = appendFlag(b, " REQUIRETLS", p.RequireTLS && c.mayRequireTLS())
 	b = appendFlag(b, " PRDR", prdr)
 	if c.caps.Has("DSN") {
 		b = appendFlag(b, " RET=HDRS", p.RetHeaders)
-		b = appendFlag(b, " RET=FULL", p.RetFull && !p.RetHeaders)
+		b = appendFlag(b, " RET=FULL", p.RetFull && !p.RetHeaders && !p.RequireTLS) // RFC 8689 §5
 		if p.EnvID != "" {
 			b = appendXtext(append(b, " ENVID="...), p.EnvID)
 		}
