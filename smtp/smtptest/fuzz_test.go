@@ -17,6 +17,9 @@ func FuzzStage(f *testing.F) {
 		f.Add(l)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
+		if strings.Contains(line, "\n") {
+			return // that is two lines
+		}
 		st, arg := stageOf(line)
 		if !strings.Contains(line, arg) {
 			t.Errorf("%q: argument %q is not in it", line, arg)

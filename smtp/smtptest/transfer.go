@@ -152,8 +152,9 @@ func (d *dialogue) bdat(a *action, line []byte, n int64, last bool) turn {
 	return d.deliver(a, r)
 }
 
-// chaosOnly is an argument that no fault fits: those of Body have their offset.
-const chaosOnly = "\x00"
+// chaosOnly is an argument that no fault fits, since no line holds an LF: those
+// of Body have their offset.
+const chaosOnly = "\n"
 
 // transmit hands octets on until cut finds the end. Faults of Body happen on
 // the way, each at its offset.
