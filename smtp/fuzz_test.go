@@ -75,7 +75,7 @@ func converse(in string, bytewise bool) (replies string, mail []string) {
 		}
 		return err
 	}}
-	s := &Server{Handler: h, Extensions: 1<<31 - 1&^ExtBinaryMIME, Auth: users(), InsecureAuth: true, XClient: anybody, Now: clock,
+	s := &Server{Handler: h, Extensions: (1<<31 - 1) &^ ExtBinaryMIME, Auth: users(), InsecureAuth: true, XClient: anybody, Now: clock,
 		Limits: Limits{MessageBytes: 10000, TextLine: 1000}, Timeouts: Timeouts{Command: -1, DataBlock: -1, Handler: -1}}
 	c := &scripted{in: strings.NewReader(in)}
 	var nc net.Conn = c
