@@ -37,10 +37,9 @@
 // Parameters of RFC 3461 go through an alias of one address untouched; ORCPT is
 // added where there was none. For an alias of several, SUCCESS is taken out of
 // NOTIFY, and a recipient with Expanded set has the queue report "expanded".
-// Nothing goes through a list. A list that the sender wanted to hear of is
-// reported with Expanded too: RFC 3461 §5.2.7.1 wants "delivered" there, which
-// an envelope cannot say; the list manager in alias/list, which is delivered
-// to, has its "delivered" from the queue. RRVS ends at an alias (RFC 7293 §8.2).
+// Nothing goes through a list. A list that the sender wanted to hear of leaves a
+// recipient with Delivered set, and the queue reports "delivered"
+// (RFC 3461 §5.2.7.1). RRVS ends at an alias (RFC 7293 §8.2).
 //
 // # The format of an aliases file
 //

@@ -53,10 +53,10 @@ func TestDSNParameters(t *testing.T) {
 			&rcpt{Path: path("keep"), Notify: s | d, ORcpt: "rfc822;a@b", Expanded: true}},
 		{"a list passes nothing on (§5.2.7.1 b)", rcpt{Path: path("list"), Notify: s | f, ORcpt: "rfc822;a@b"},
 			[]rcpt{{Path: path("ann")}, {Path: path("bob")}},
-			&rcpt{Path: path("list"), Notify: s | f, ORcpt: "rfc822;a@b", Expanded: true}},
+			&rcpt{Path: path("list"), Notify: s | f, ORcpt: "rfc822;a@b", Delivered: true}},
 		{"a list behind an alias", rcpt{Path: path("tolist"), Notify: s},
 			[]rcpt{{Path: path("ann")}, {Path: path("bob")}},
-			&rcpt{Path: path("list"), Notify: s, ORcpt: team + "tolist@hamburger.edu", Expanded: true}},
+			&rcpt{Path: path("list"), Notify: s, ORcpt: team + "tolist@hamburger.edu", Delivered: true}},
 		{"RRVS ends at an alias", rcpt{Path: path("one"), ORcpt: "x", ValidSince: time.Unix(1, 0), ValidRelay: true},
 			[]rcpt{{Path: path("ann"), ORcpt: "x"}}, nil},
 	} {
@@ -68,7 +68,7 @@ func TestDSNParameters(t *testing.T) {
 			var report *rcpt
 			for _, e := range plan.Envelopes {
 				for _, r := range e.To {
-					if r.Expanded {
+					if r.Expanded || r.Delivered {
 						report = &r
 						assert.Equal(t, env.From, e.From, "the report is for the sender of the message")
 						continue

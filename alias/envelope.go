@@ -27,7 +27,7 @@ func (e *expansion) inherit(n *node, entry Entry) smtp.Recipient {
 	if one || !r.Notify.Has(smtp.NotifySuccess) {
 		return r // RFC 3461 §5.2.7.2
 	}
-	e.report(n)
+	e.report(n).Expanded = true
 	// RFC 3461 §5.2.7.3 (c). Who asked for nothing but success asked not to
 	// hear of failures, and no NOTIFY at all would mean the opposite.
 	if r.Notify &^= smtp.NotifySuccess; r.Notify == 0 {
@@ -64,14 +64,16 @@ func single(n *node, entry Entry) (one, self bool) {
 	return true, first == same(n.path)
 }
 
-// report has the queue tell the sender that n took the message.
-func (e *expansion) report(n *node) {
+// report has the queue tell the sender that n took the message; as what, the
+// caller fills in.
+func (e *expansion) report(n *node) *smtp.Recipient {
 	r := n.rcpt
-	r.Path, r.Expanded = n.path, true
+	r.Path = n.path
 	if r.ORcpt == "" {
 		r.ORcpt = originalRecipient(n.path)
 	}
 	e.reports = append(e.reports, r)
+	return &e.reports[len(e.reports)-1]
 }
 
 // originalRecipient is p as the decoded value of ORCPT (RFC 3461 §4.2, RFC 6533

@@ -68,7 +68,7 @@ func (x *Expander) expand(ctx context.Context, to []smtp.Recipient) (*expansion,
 		e.bind(inner, x)
 	}
 	for _, r := range to {
-		if r.Expanded { // its report is all that is left to do
+		if r.Expanded || r.Delivered { // its report is all that is left to do
 			e.reports = append(e.reports, r)
 			continue
 		}
@@ -178,7 +178,7 @@ func (e *expansion) entry(n *node, entry Entry) error {
 	}
 	// RFC 3461 §5.2.7.1: this is the delivery that the sender asked about.
 	if n.rcpt.Notify.Has(smtp.NotifySuccess) {
-		e.report(n)
+		e.report(n).Delivered = true
 	}
 	e.lists = append(e.lists, &list{node: n, entry: entry})
 	return nil

@@ -49,7 +49,7 @@ func show(envs []smtp.Envelope) []string {
 		var to []string
 		for _, r := range e.To {
 			s := short(r.Path)
-			if r.Expanded {
+			if r.Expanded || r.Delivered {
 				s += "*"
 			}
 			to = append(to, s)

@@ -114,7 +114,8 @@ type Recipient struct {
 	ORcpt      string    // original recipient, decoded, with its type: "rfc822;ann@example.org" (RFC 3461 §4.2)
 	ValidSince time.Time // RRVS: only if the mailbox has had one owner since then (RFC 7293 §3.1)
 	ValidRelay bool      // with ValidSince: relay it also to a host without RRVS (";C")
-	Expanded   bool      // a list took it: nothing to deliver, the queue only reports "expanded" (RFC 3461 §5.2.7.3)
+	Expanded   bool      // an alias of several took it: nothing to deliver, the queue only reports "expanded" (RFC 3461 §5.2.7.3)
+	Delivered  bool      // a list took it: nothing to deliver, the queue only reports "delivered" (RFC 3461 §5.2.7.1)
 	Other      []Param
 }
 

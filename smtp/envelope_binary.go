@@ -74,7 +74,7 @@ func putMailParams(b []byte, p MailParams) []byte {
 
 func putRecipient(b []byte, r Recipient) []byte {
 	b = append(putPath(b, r.Path), byte(r.Notify))
-	b = putBools(b, r.Expanded, r.ValidRelay)
+	b = putBools(b, r.Expanded, r.ValidRelay, r.Delivered)
 	b = putTime(putString(b, r.ORcpt), r.ValidSince)
 	return putParams(b, r.Other)
 }
@@ -202,7 +202,7 @@ func (d *decoder) mailParams() MailParams {
 func (d *decoder) recipient() Recipient {
 	r := Recipient{Path: d.path(), Notify: Notify(d.byte())}
 	bits := d.byte()
-	r.Expanded, r.ValidRelay = bits&1 != 0, bits&2 != 0
+	r.Expanded, r.ValidRelay, r.Delivered = bits&1 != 0, bits&2 != 0, bits&4 != 0
 	r.ORcpt, r.ValidSince = d.string(), d.time()
 	r.Other = d.params()
 	return r

@@ -18,7 +18,7 @@ func full(t testing.TB) Envelope {
 	e.Params = MailParams{Size: 1 << 40, Body: BodyBinaryMIME, UTF8: true, RequireTLS: true, RetFull: true, EnvID: "e+", Auth: "<>", Priority: -9,
 		DeliverBy: DeliverBy{time.Date(1900, 1, 1, 0, 0, 0, 1, time.UTC), true, true}, HoldUntil: clock(), Other: []Param{{"X", ""}, {"Y", "1"}}}
 	e.To[0].Notify, e.To[0].ORcpt, e.To[0].Expanded = NotifyNever, "rfc822;x", true
-	e.To[1].ValidSince, e.To[1].ValidRelay, e.To[1].Other = clock(), true, []Param{{"Z", "2"}}
+	e.To[1].ValidSince, e.To[1].ValidRelay, e.To[1].Other, e.To[1].Delivered = clock(), true, []Param{{"Z", "2"}}, true
 	e.Prefix = []byte("X: y\r\n")
 	return e
 }

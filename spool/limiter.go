@@ -2,6 +2,8 @@ package spool
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -14,14 +16,18 @@ import (
 // methods may be called concurrently; one that speaks for several machines may
 // ask elsewhere.
 type Limiter interface {
-	// Acquire takes a place for one delivery to dest, or reports false. release
-	// gives it back with how the delivery ended, and must be called once; calls
-	// after the first do nothing. The zero Result tells nothing of the
-	// destination: nobody was reached. For several recipients any result will do
-	// that came from the destination.
-	Acquire(dest string) (release func(smtp.Result), ok bool)
-	// Full names the destinations for which Acquire would report false, in order:
-	// what goes into Query.Skip.
+	// Acquire takes a place for one delivery to dest. release gives it back with
+	// how the delivery ended, and must be called once; calls after the first do
+	// nothing. For several recipients any result will do that came from the
+	// destination; the zero Result says that nobody was reached, and one whose Err
+	// is context.Canceled says nothing of the destination.
+	//
+	// A nil release is no place. dead is then the time until which nothing is to be
+	// sent there, zero if it is enough to wait for other deliveries to end.
+	Acquire(dest string) (release func(smtp.Result), dead time.Time)
+	// Full names the destinations that take no more before a delivery ends, in
+	// order: what goes into Query.Skip. Dead ones are not among them: their mail
+	// is to be claimed and put off, so that it grows old and is given up in time.
 	Full() []string
 }
 
@@ -30,8 +36,9 @@ type Limiter interface {
 // window of answers, and shrinks by one after a whole window of failures; a 421,
 // by which a host says that it has enough, halves it.
 //
-// A failure is a temporary result with no reply at all, or with 421. After as
-// many failures in a row as the window has, the destination is dead: for Pause
+// A failure is a temporary result with no reply at all, with 421, or with an
+// enhanced code that says the same (4.4.1 and 4.4.2, RFC 3463 §3.5). After as many
+// failures in a row as the window has, the destination is dead: for Pause
 // nothing goes there, then a single delivery finds out. If that fails too the
 // pause doubles, up to MaxPause; if it is answered the window is as at first.
 // So a host that is down costs one connection now and then, however much mail
@@ -80,7 +87,7 @@ func (w *Window) initial() float64 { return float64(max(1, min(cmp.Or(w.Initial,
 func (w *Window) max() int         { return max(1, cmp.Or(w.Max, 20)) }
 
 // Acquire takes a place; see [Limiter].
-func (w *Window) Acquire(dest string) (release func(smtp.Result), ok bool) {
+func (w *Window) Acquire(dest string) (release func(smtp.Result), dead time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.now()
@@ -88,13 +95,16 @@ func (w *Window) Acquire(dest string) (release func(smtp.Result), ok bool) {
 	if l == nil {
 		l = w.add(dest, now)
 	}
-	if l.full(now) {
-		return nil, false
+	if now.Before(l.deadTill) {
+		return nil, l.deadTill
+	}
+	if l.full() {
+		return nil, time.Time{}
 	}
 	l.running++
 	l.used = now
 	var once sync.Once
-	return func(r smtp.Result) { once.Do(func() { w.release(l, r) }) }, true
+	return func(r smtp.Result) { once.Do(func() { w.release(l, r) }) }, time.Time{}
 }
 
 // add begins a destination. Who has not been used for long is forgotten then,
@@ -114,12 +124,10 @@ func (w *Window) add(dest string, now time.Time) *lane {
 	return l
 }
 
-// full reports that no further delivery may begin. One that comes back from the
-// dead has room for one.
-func (l *lane) full(now time.Time) bool {
-	return now.Before(l.deadTill) || l.running >= l.room()
-}
+// full reports that no further delivery may begin before another ends.
+func (l *lane) full() bool { return l.running >= l.room() }
 
+// room is how many may run. One that comes back from the dead has room for one.
 func (l *lane) room() int {
 	if l.pause > 0 {
 		return 1
@@ -133,7 +141,8 @@ func (w *Window) release(l *lane, r smtp.Result) {
 	l.running--
 	l.used = w.now()
 	switch {
-	case r.Status == smtp.Temporary && (r.Reply.Code == 0 || r.Reply.Code == 421):
+	case errors.Is(r.Err, context.Canceled): // cut short by ourselves
+	case unanswered(r):
 		w.failure(l, r.Reply.Code == 421)
 	case l.pause > 0:
 		*l = lane{running: l.running, width: w.initial(), used: l.used}
@@ -141,6 +150,19 @@ func (w *Window) release(l *lane, r smtp.Result) {
 		l.failed = 0
 		l.width = min(l.width+1/l.width, float64(w.max()))
 	}
+}
+
+// unanswered reports that a delivery failed for the host, not for the message.
+// The enhanced codes are what agents say that got no answer themselves.
+func unanswered(r smtp.Result) bool {
+	if r.Status != smtp.Temporary {
+		return false
+	}
+	switch r.Reply.Code {
+	case 0, 421:
+		return true
+	}
+	return r.Reply.Enhanced == "4.4.1" || r.Reply.Enhanced == "4.4.2"
 }
 
 func (w *Window) failure(l *lane, throttled bool) {
@@ -170,7 +192,7 @@ func (w *Window) Full() []string {
 	now := w.now()
 	var out []string
 	for dest, l := range w.dests {
-		if l.full(now) {
+		if !now.Before(l.deadTill) && l.full() {
 			out = append(out, dest)
 		}
 	}

@@ -1,6 +1,7 @@
 package spool_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,8 @@ var (
 	greylist  = smtp.Result{Reply: smtp.Reply{Code: 451}}
 	accepted  = smtp.Result{Status: smtp.Accepted}
 	refused   = smtp.Result{Status: smtp.Permanent}
+	noHost    = smtp.Result{Reply: smtp.Reply{Code: 451, Enhanced: "4.4.1"}}
+	cut       = smtp.Result{Err: fmt.Errorf("stopped: %w", context.Canceled)}
 )
 
 // clocked is a Window with a clock to move.
@@ -38,7 +41,7 @@ func newWindow() *clocked {
 func width(t testing.TB, w *spool.Window, dest string) int {
 	n := 0
 	for {
-		if _, ok := w.Acquire(dest); !ok {
+		if release, _ := w.Acquire(dest); release == nil {
 			break
 		}
 		n++
@@ -51,7 +54,7 @@ func width(t testing.TB, w *spool.Window, dest string) int {
 // end runs n deliveries one after the other, and returns how many could begin.
 func end(w *clocked, n int, r smtp.Result) (begun int) {
 	for range n {
-		if release, ok := w.Acquire("d"); ok {
+		if release, _ := w.Acquire("d"); release != nil {
 			begun++
 			release(r)
 		}
@@ -73,6 +76,8 @@ func TestWindowWidth(t *testing.T) {
 		{"refusals are answers", func(w *clocked) { end(w, 3, refused); end(w, 3, greylist) }, 6},
 		{"up to Max", func(w *clocked) { end(w, 5000, accepted) }, 20},
 		{"a 421 halves", func(w *clocked) { end(w, 1000, accepted); end(w, 1, enough) }, 10},
+		{"what says 4.4.1 was not reached", func(w *clocked) { end(w, 4, noHost) }, 4},
+		{"what we cut short is no news", func(w *clocked) { end(w, 50, cut) }, 5},
 		{"failures narrow", func(w *clocked) { end(w, 4, unreached) }, 4},
 		{"release counts once", func(w *clocked) {
 			release, _ := w.Acquire("d")
@@ -95,22 +100,25 @@ func TestWindowDead(t *testing.T) {
 	assert.Empty(t, w.Full())
 	begun := end(w, 100, unreached)
 	assert.LessOrEqual(t, begun, 5, "a window of failures is enough")
-	assert.Equal(t, []string{"d"}, w.Full())
-	_, ok := w.Acquire("other")
-	assert.True(t, ok, "others go on")
+	_, dead := w.Acquire("d")
+	assert.Equal(t, w.t.Add(5*time.Minute), dead)
+	release, _ := w.Acquire("other")
+	assert.NotNil(t, release, "others go on")
 	for _, pause := range []time.Duration{5, 10, 20, 40, 60, 60} {
 		w.t = w.t.Add(pause*time.Minute - 1)
 		require.Zero(t, end(w, 3, unreached), "still within %d minutes", pause)
 		w.t = w.t.Add(1)
-		require.Empty(t, w.Full())
+		require.Empty(t, w.Full(), "what waits for the dead is claimed and put off")
 		require.Equal(t, 1, end(w, 100, unreached), "one probe after %d minutes", pause)
 	}
 	w.t = w.t.Add(time.Hour)
-	release, ok := w.Acquire("d")
-	require.True(t, ok)
-	_, ok = w.Acquire("d")
-	require.False(t, ok, "one probe at a time")
-	release(greylist)
+	probe, _ := w.Acquire("d")
+	require.NotNil(t, probe)
+	second, dead := w.Acquire("d")
+	require.Nil(t, second, "one probe at a time")
+	require.Zero(t, dead)
+	require.Equal(t, []string{"d"}, w.Full())
+	probe(greylist)
 	assert.Equal(t, 5, width(t, &w.Window, "d"), "any answer is life")
 }
 
@@ -130,8 +138,8 @@ func TestWindowLateFailures(t *testing.T) {
 	w.Initial = 10
 	var all []func(smtp.Result)
 	for range 10 {
-		release, ok := w.Acquire("d")
-		require.True(t, ok)
+		release, _ := w.Acquire("d")
+		require.NotNil(t, release)
 		all = append(all, release)
 	}
 	for _, release := range all {
@@ -148,8 +156,8 @@ func TestWindowConcurrent(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 500 {
-				release, ok := w.Acquire("d")
-				if !ok {
+				release, _ := w.Acquire("d")
+				if release == nil {
 					w.Full()
 					continue
 				}
@@ -167,14 +175,15 @@ func TestWindowConcurrent(t *testing.T) {
 }
 
 func ExampleWindow() {
-	var w spool.Window
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	w := spool.Window{Now: func() time.Time { return now }}
 	for {
-		release, ok := w.Acquire("hamburger.edu")
-		if !ok {
-			break
+		release, dead := w.Acquire("hamburger.edu")
+		if release == nil {
+			fmt.Println("dead until", dead.Format(time.TimeOnly))
+			return
 		}
 		release(smtp.Result{Status: smtp.Temporary}) // nobody answers
 	}
-	fmt.Println(w.Full())
-	// Output: [hamburger.edu]
+	// Output: dead until 03:09:05
 }

@@ -18,6 +18,9 @@ type Retry interface {
 	Next(it *Item, p Progress, r smtp.Result) time.Time
 	// Warn reports whether the sender is to be told of the delay now.
 	Warn(it *Item, p Progress) bool
+	// Until is when the item is given up, for the warning to tell; zero is not
+	// known.
+	Until(it *Item) time.Time
 }
 
 // Schedule is a [Retry] with growing delays. A permanent failure is given up at
@@ -52,7 +55,7 @@ func (s *Schedule) Next(it *Item, p Progress, r smtp.Result) time.Time {
 	if r.Status == smtp.Accepted || r.Status == smtp.Permanent {
 		return time.Time{}
 	}
-	now, end := s.now(), s.expiry(it)
+	now, end := s.now(), s.Until(it)
 	if !now.Before(end) {
 		return time.Time{}
 	}
@@ -63,8 +66,8 @@ func (s *Schedule) Next(it *Item, p Progress, r smtp.Result) time.Time {
 	return next
 }
 
-// expiry is when it is given up.
-func (s *Schedule) expiry(it *Item) time.Time {
+// Until is when the item expires; see [Retry].
+func (s *Schedule) Until(it *Item) time.Time {
 	switch {
 	case !it.Expire.IsZero():
 		return it.Expire
