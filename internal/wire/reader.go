@@ -17,6 +17,7 @@ var (
 	ErrLineTooLong = errors.New("line too long")
 	ErrBareLF      = errors.New("line ends in a bare LF")
 	ErrWoken       = errors.New("woken while waiting for a line")
+	ErrNudged      = errors.New("nudged while waiting for a line")
 )
 
 // Two sizes serve all: commands fit the small one, bodies and the longest
@@ -47,15 +48,19 @@ type Reader struct {
 	watch chan struct{} // closed when the background read is over; nil: none
 	until time.Time     // the deadline src has
 
-	woken atomic.Bool
-	big   bool // the next buffer is a large one
-	quiet bool // what look saw
+	woken  atomic.Bool
+	nudged atomic.Bool
+	big    bool // the next buffer is a large one
+	quiet  bool // what look saw
 
 	small [16]byte // for the first bytes where raw is nil
 
 	// Deadline gives the time by which the next read must have got something;
 	// nil or a zero time: never.
 	Deadline func() time.Time
+
+	// Nudgeable says that reads may end with [ErrNudged]; see [Reader.Nudge].
+	Nudgeable bool
 }
 
 // NewReader reads from c.
@@ -193,27 +198,60 @@ func (r *Reader) Fill(want int) error {
 	} else {
 		r.grow()
 	}
+	for {
+		n, err := r.await()
+		r.w += n
+		switch {
+		case n > 0:
+			return nil
+		case err == nil:
+			err = io.ErrNoProgress
+		case errors.Is(err, ErrNudged):
+			if !r.Nudgeable {
+				continue
+			}
+		case err != ErrWoken && !isTimeout(err):
+			r.err = err
+		}
+		return err
+	}
+}
+
+// await is one read until the deadline, or until somebody wakes or nudges.
+func (r *Reader) await() (int, error) {
 	var until time.Time
 	if r.Deadline != nil {
 		until = r.Deadline()
 	}
 	r.setDeadline(until)
-	if r.woken.Load() {
-		return ErrWoken
+	if err := r.disturbed(); err != nil {
+		return 0, err
 	}
 	n, err := r.readOnce()
-	r.w += n
+	if n > 0 || err == nil || !isTimeout(err) {
+		return n, err
+	}
+	if why := r.disturbed(); why != nil {
+		return 0, why
+	}
+	if r.until.IsZero() || time.Now().Before(r.until) {
+		// The deadline was moved by a nudge that has been answered before.
+		r.until = past
+		return 0, ErrNudged
+	}
+	return 0, err
+}
+
+// disturbed reports whether somebody wants the owner to stop waiting.
+func (r *Reader) disturbed() error {
 	switch {
-	case n > 0:
-		return nil
-	case err == nil:
-		err = io.ErrNoProgress
-	case !isTimeout(err):
-		r.err = err
 	case r.woken.Load():
 		return ErrWoken
+	case r.nudged.Swap(false):
+		r.until = past // as it may be by now
+		return ErrNudged
 	}
-	return err
+	return nil
 }
 
 // Wake ends the read that waits and all that come, with [ErrWoken]. It may be
@@ -226,6 +264,12 @@ func (r *Reader) Wake() {
 // Interrupt is Wake without touching the connection, which the caller must
 // then wake himself; it may be called at any time.
 func (r *Reader) Interrupt() { r.woken.Store(true) }
+
+// Nudge ends the read that waits, or the next one, with [ErrNudged], once and
+// only if it is Nudgeable. It may be called by another goroutine at any time,
+// who must then wake the connection by a read deadline in the past: the
+// connection and not the reader's, which may just be replaced.
+func (r *Reader) Nudge() { r.nudged.Store(true) }
 
 // past is a deadline that has passed on every clock.
 var past = time.Unix(1, 0)

@@ -466,3 +466,36 @@ func TestWake(t *testing.T) {
 	_, err := r.ReadLine(10)
 	assert.ErrorIs(t, err, ErrWoken)
 }
+
+// A nudge ends one wait and no more, is kept for a wait to come, moves no
+// deadline for good, and does not disturb reads that are not to be disturbed.
+func TestNudge(t *testing.T) {
+	us, peer := connPair(t, "tcp")
+	r := NewReader(us)
+	nudge := func() { r.Nudge(); _ = us.SetReadDeadline(past) }
+	for range 100 {
+		waiting, got := make(chan struct{}, 2), make(chan error)
+		r.Deadline = func() time.Time { waiting <- struct{}{}; return time.Now().Add(time.Minute) }
+		r.Nudgeable = true
+		go func() { got <- r.Fill(0) }()
+		<-waiting
+		nudge()
+		assert.ErrorIs(t, <-got, ErrNudged)
+		nudge() // nobody waits
+		assert.ErrorIs(t, r.Fill(0), ErrNudged)
+		_ = us.SetReadDeadline(past) // the second half of a nudge comes late
+		r.Nudgeable, r.Deadline = false, nil
+		_, err := io.WriteString(peer, "x\r\n")
+		require.NoError(t, err)
+		nudge()
+		line, err := r.ReadLine(10)
+		require.NoError(t, err)
+		require.Equal(t, "x", string(line))
+	}
+	r.Nudgeable = true
+	r.Deadline = func() time.Time { return time.Now().Add(time.Millisecond) }
+	var err error
+	for err = ErrNudged; errors.Is(err, ErrNudged); err = r.Fill(0) {
+	}
+	assert.True(t, isTimeout(err), "%v", err)
+}
