@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/memnet"
 	"github.com/postilion-mail/postilion/internal/script"
 )
 
@@ -31,8 +32,8 @@ type dialogue struct {
 
 	front net.Conn // to the client: raw or TLS
 	raw   net.Conn // to the client
-	back  net.Conn // to the server: a memoryConn or TLS over it
-	mem   *memoryConn
+	back  net.Conn // to the server: a memnet.Conn or TLS over it
+	mem   *memnet.Conn
 
 	notes script.Transcript
 	out   []byte               // replies not sent yet
@@ -277,8 +278,8 @@ func reset(c net.Conn) {
 	case *net.TCPConn:
 		_ = c.SetLinger(0)
 		c.Close()
-	case *memoryConn:
-		c.abort()
+	case *memnet.Conn:
+		c.Abort()
 	default:
 		c.Close()
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/memnet"
 	"github.com/postilion-mail/postilion/internal/script"
 )
 
@@ -152,7 +153,7 @@ func FuzzDialogue(f *testing.F) {
 		}
 		go func() {
 			_, _ = c.Write(sent)
-			_ = c.(*memoryConn).CloseWrite()
+			_ = c.(*memnet.Conn).CloseWrite()
 		}()
 		_, _ = io.Copy(io.Discard, c)
 		c.Close()

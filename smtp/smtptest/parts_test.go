@@ -3,20 +3,10 @@ package smtptest
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"golang.org/x/net/nettest"
 )
-
-// The connections in memory are what the net package calls a Conn.
-func TestMemoryConnIsAConn(t *testing.T) {
-	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-		a, b := pair()
-		return a, b, func() { a.Close(); b.Close() }, nil
-	})
-}
 
 func TestStageOf(t *testing.T) {
 	for _, tc := range []struct {

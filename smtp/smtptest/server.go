@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/memnet"
 	"github.com/postilion-mail/postilion/internal/testcert"
 	"github.com/postilion-mail/postilion/smtp"
 	"github.com/postilion-mail/postilion/smtp/sasl"
@@ -82,13 +83,13 @@ func NewLMTP(t testing.TB, change ...func(*smtp.Server)) *Server {
 // in by [Server.Dial], as those of [Server.Client] do.
 func NewPipe(t testing.TB, change ...func(*smtp.Server)) *Server {
 	t.Helper()
-	return start(t, newMemoryListener(Name+":25"), false, change)
+	return start(t, memnet.Listen(Name+":25"), false, change)
 }
 
 // NewPipeTLS is NewPipe with TLS from the first octet.
 func NewPipeTLS(t testing.TB, change ...func(*smtp.Server)) *Server {
 	t.Helper()
-	return start(t, newMemoryListener(Name+":465"), true, change)
+	return start(t, memnet.Listen(Name+":465"), true, change)
 }
 
 func lmtp(s *smtp.Server) { s.Profile, s.Auth = smtp.LMTP, nil }
@@ -200,8 +201,8 @@ func (s *Server) auth() *sasl.Credentials {
 // Dial connects to s, whatever network and addr say: it fits the Dial field of
 // a client.
 func (s *Server) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	if l, ok := s.listener.(*memoryListener); ok {
-		return l.dial(ctx)
+	if l, ok := s.listener.(*memnet.Listener); ok {
+		return l.Dial(ctx)
 	}
 	return (&net.Dialer{}).DialContext(ctx, "tcp", s.Addr)
 }
@@ -230,7 +231,7 @@ func (s *Server) accept() {
 
 // dialogue puts a real server behind a connection.
 func (s *Server) dialogue(c net.Conn) *dialogue {
-	ours, theirs := memoryPair(c.RemoteAddr(), c.LocalAddr())
+	ours, theirs := memnet.Pair(c.RemoteAddr(), c.LocalAddr())
 	d := &dialogue{srv: s, front: c, raw: c, back: ours, mem: ours}
 	d.cond = sync.NewCond(&d.mu)
 	d.client.cond, d.server.cond = d.cond, d.cond

@@ -1,4 +1,4 @@
-package smtptest
+package memnet
 
 import (
 	"context"
@@ -15,13 +15,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/nettest"
 )
 
-func pair() (client, server *memoryConn) {
-	return memoryPair(memoryAddr("client"), memoryAddr("server"))
+func pair() (client, server *Conn) {
+	return Pair(Addr("client"), Addr("server"))
 }
 
-func TestMemoryConnCarriesAnything(t *testing.T) {
+func TestConnCarriesAnything(t *testing.T) {
 	a, b := pair()
 	want := strings.Repeat("0123456789", 50000)
 	var wg sync.WaitGroup
@@ -40,7 +41,7 @@ func TestMemoryConnCarriesAnything(t *testing.T) {
 	assert.Equal(t, "memory", b.LocalAddr().Network())
 }
 
-func TestMemoryConnEnds(t *testing.T) {
+func TestConnEnds(t *testing.T) {
 	p := make([]byte, 8)
 	t.Run("close", func(t *testing.T) {
 		a, b := pair()
@@ -74,7 +75,7 @@ func TestMemoryConnEnds(t *testing.T) {
 		a, b := pair()
 		_, err := io.WriteString(a, "lost")
 		require.NoError(t, err)
-		a.abort()
+		a.Abort()
 		_, err = b.Read(p)
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
 		_, err = b.Write(p)
@@ -82,7 +83,7 @@ func TestMemoryConnEnds(t *testing.T) {
 	})
 }
 
-func TestMemoryConnDeadlines(t *testing.T) {
+func TestConnDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair()
 		begun := time.Now()
@@ -94,8 +95,8 @@ func TestMemoryConnDeadlines(t *testing.T) {
 		assert.Equal(t, time.Hour, time.Since(begun))
 
 		require.NoError(t, a.SetDeadline(time.Now().Add(time.Minute)))
-		n, err := a.Write(make([]byte, 2*memoryBuffer))
-		assert.Equal(t, memoryBuffer, n)
+		n, err := a.Write(make([]byte, 2*buffer))
+		assert.Equal(t, buffer, n)
 		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 
 		// Lifted, and set while a read waits.
@@ -110,28 +111,36 @@ func TestMemoryConnDeadlines(t *testing.T) {
 	})
 }
 
-func TestMemoryListener(t *testing.T) {
+func TestListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newMemoryListener("here:25")
+		l := Listen("here:25")
 		assert.Equal(t, "here:25", l.Addr().String())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := l.dial(ctx)
+		_, err := l.Dial(ctx)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		go func() {
 			c, err := l.Accept()
 			assert.NoError(t, err)
 			c.Close()
 		}()
-		c, err := l.dial(t.Context())
+		c, err := l.Dial(t.Context())
 		require.NoError(t, err)
 		_, err = c.Read(make([]byte, 1))
 		assert.Equal(t, io.EOF, err)
 		require.NoError(t, l.Close())
 		require.NoError(t, l.Close())
-		_, err = l.dial(t.Context())
+		_, err = l.Dial(t.Context())
 		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
 		_, err = l.Accept()
 		assert.ErrorIs(t, err, net.ErrClosed)
+	})
+}
+
+// The connections in memory are what the net package calls a Conn.
+func TestConnIsANetConn(t *testing.T) {
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+		a, b := pair()
+		return a, b, func() { a.Close(); b.Close() }, nil
 	})
 }

@@ -1,4 +1,9 @@
-package smtptest
+// Package memnet is a network in memory: listeners and connections with
+// buffers, deadlines, half-closing and resets, as TCP has them, that wait on
+// condition variables and timers only. So they work in a bubble of
+// testing/synctest, where a socket would count as something to wait for that
+// is outside.
+package memnet
 
 import (
 	"context"
@@ -10,32 +15,34 @@ import (
 	"time"
 )
 
-// memoryBuffer is how many octets one side may send before the other reads,
+// buffer is how many octets one side may send before the other reads,
 // about what a kernel holds.
-const memoryBuffer = 64 << 10
+const buffer = 64 << 10
 
-// memoryListener accepts connections that live in this process alone, and so
-// work in a bubble of testing/synctest, where a socket would count as
-// something to wait for that is outside.
-type memoryListener struct {
+// Listener accepts connections that live in this process alone.
+type Listener struct {
 	addr    net.Addr
 	backlog chan net.Conn
 	closed  chan struct{}
 	once    sync.Once
 }
 
-// memoryAddr stands where others have an IP address.
-type memoryAddr string
+// Addr stands where others have an IP address.
+type Addr string
 
-func (memoryAddr) Network() string  { return "memory" }
-func (a memoryAddr) String() string { return string(a) }
+// Network implements net.Addr.
+func (Addr) Network() string { return "memory" }
 
-func newMemoryListener(addr string) *memoryListener {
-	return &memoryListener{addr: memoryAddr(addr), backlog: make(chan net.Conn), closed: make(chan struct{})}
+// String implements net.Addr.
+func (a Addr) String() string { return string(a) }
+
+// Listen makes a listener; addr is what its connections say they lead to.
+func Listen(addr string) *Listener {
+	return &Listener{addr: Addr(addr), backlog: make(chan net.Conn), closed: make(chan struct{})}
 }
 
 // Accept implements net.Listener.
-func (l *memoryListener) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.backlog:
 		return c, nil
@@ -45,17 +52,17 @@ func (l *memoryListener) Accept() (net.Conn, error) {
 }
 
 // Close implements net.Listener.
-func (l *memoryListener) Close() error {
+func (l *Listener) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return nil
 }
 
 // Addr implements net.Listener.
-func (l *memoryListener) Addr() net.Addr { return l.addr }
+func (l *Listener) Addr() net.Addr { return l.addr }
 
-// dial connects to the listener.
-func (l *memoryListener) dial(ctx context.Context) (net.Conn, error) {
-	client, server := memoryPair(memoryAddr("client"), l.addr)
+// Dial connects to the listener.
+func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
+	client, server := Pair(Addr("client"), l.addr)
 	select {
 	case l.backlog <- server:
 		return client, nil
@@ -66,56 +73,65 @@ func (l *memoryListener) dial(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// memoryConn is one end of a connection with a buffer in each direction. It
+// Conn is one end of a connection with a buffer in each direction. It
 // waits on condition variables and timers only.
-type memoryConn struct {
+type Conn struct {
 	in, out       *stream
 	local, remote net.Addr
 }
 
-// memoryPair makes the two ends of a connection.
-func memoryPair(a, b net.Addr) (atA, atB *memoryConn) {
+// Pair makes the two ends of a connection.
+func Pair(a, b net.Addr) (atA, atB *Conn) {
 	there, back := newStream(), newStream()
-	return &memoryConn{back, there, a, b}, &memoryConn{there, back, b, a}
+	return &Conn{back, there, a, b}, &Conn{there, back, b, a}
 }
 
-func (c *memoryConn) LocalAddr() net.Addr  { return c.local }
-func (c *memoryConn) RemoteAddr() net.Addr { return c.remote }
+// LocalAddr implements net.Conn.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
 
-func (c *memoryConn) Read(p []byte) (int, error)  { return c.in.read(p) }
-func (c *memoryConn) Write(p []byte) (int, error) { return c.out.write(p) }
+// RemoteAddr implements net.Conn.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// Read implements net.Conn.
+func (c *Conn) Read(p []byte) (int, error) { return c.in.read(p) }
+
+// Write implements net.Conn: it waits when the buffer is full.
+func (c *Conn) Write(p []byte) (int, error) { return c.out.write(p) }
 
 // Close ends both directions; what was sent can still be read.
-func (c *memoryConn) Close() error {
+func (c *Conn) Close() error {
 	c.in.end(net.ErrClosed, syscall.EPIPE)
 	c.out.end(io.EOF, net.ErrClosed)
 	return nil
 }
 
 // CloseWrite ends the sending direction.
-func (c *memoryConn) CloseWrite() error {
+func (c *Conn) CloseWrite() error {
 	c.out.end(io.EOF, net.ErrClosed)
 	return nil
 }
 
-// abort is what RST does: the peer finds nothing but an error.
-func (c *memoryConn) abort() {
+// Abort is what RST does: the peer finds nothing but an error.
+func (c *Conn) Abort() {
 	c.out.drop(syscall.ECONNRESET)
 	c.in.end(net.ErrClosed, syscall.ECONNRESET)
 }
 
-func (c *memoryConn) SetDeadline(t time.Time) error {
+// SetDeadline implements net.Conn.
+func (c *Conn) SetDeadline(t time.Time) error {
 	c.in.setDeadline(&c.in.reading, t)
 	c.out.setDeadline(&c.out.writing, t)
 	return nil
 }
 
-func (c *memoryConn) SetReadDeadline(t time.Time) error {
+// SetReadDeadline implements net.Conn.
+func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.in.setDeadline(&c.in.reading, t)
 	return nil
 }
 
-func (c *memoryConn) SetWriteDeadline(t time.Time) error {
+// SetWriteDeadline implements net.Conn.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.out.setDeadline(&c.out.writing, t)
 	return nil
 }
@@ -170,7 +186,7 @@ func (s *stream) write(p []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
-		switch room := memoryBuffer - len(s.buf); {
+		switch room := buffer - len(s.buf); {
 		case s.writeErr != nil:
 			return n, s.writeErr
 		case s.writing.passed():
