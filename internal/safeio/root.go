@@ -1,0 +1,199 @@
+package safeio
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"sync"
+)
+
+// maxDirs is how many directories a [Root] keeps open: each costs two file
+// descriptors and spares every call on a file in it a walk from the top.
+const maxDirs = 64
+
+// Root is an [FS] of the operating system: one directory, by os.Root, so that no
+// name and no symbolic link leads out of it. Make it with [OpenRoot].
+type Root struct {
+	top *os.Root
+
+	mu   sync.Mutex // guards dirs
+	dirs map[string]*dir
+}
+
+var _ FS = (*Root)(nil)
+
+// dir is a directory that is kept open. os.Root and os.File may be closed while
+// in use: calls under way end first.
+type dir struct {
+	root *os.Root
+	self *os.File // the same, to be synced
+}
+
+func (d *dir) close() {
+	d.root.Close()
+	d.self.Close()
+}
+
+// OpenRoot opens an existing directory.
+func OpenRoot(name string) (*Root, error) {
+	top, err := os.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	return &Root{top: top, dirs: map[string]*dir{}}, nil
+}
+
+// openDir opens a directory.
+func (r *Root) openDir(name string) (*dir, error) {
+	root, err := r.top.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	self, err := root.Open(".")
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	return &dir{root, self}, nil
+}
+
+// in calls do with the open directory, one that is kept if possible.
+func (r *Root) in(name string, do func(d *dir) error) error {
+	r.mu.Lock()
+	d := r.dirs[name]
+	r.mu.Unlock()
+	if d != nil {
+		return do(d)
+	}
+	d, err := r.openDir(name)
+	if err != nil {
+		return err
+	}
+	if !r.keep(name, d) {
+		defer d.close()
+	}
+	return do(d)
+}
+
+// keep reports whether d is kept open from now on.
+func (r *Root) keep(name string, d *dir) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.dirs == nil || r.dirs[name] != nil || len(r.dirs) >= maxDirs {
+		return false
+	}
+	r.dirs[name] = d
+	return true
+}
+
+// forget closes what is kept of a directory that goes, and of those below.
+func (r *Root) forget(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n, d := range r.dirs {
+		if n == name || strings.HasPrefix(n, name+"/") {
+			delete(r.dirs, n)
+			d.close()
+		}
+	}
+}
+
+// OpenFile opens a file; see os.OpenFile.
+func (r *Root) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	var f *os.File
+	err := r.in(path.Dir(name), func(d *dir) (err error) {
+		f, err = d.root.OpenFile(path.Base(name), flag, perm)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &rootFile{f}, nil
+}
+
+// Mkdir makes a directory.
+func (r *Root) Mkdir(name string, perm fs.FileMode) error { return r.top.Mkdir(name, perm) }
+
+// Rename gives a file or directory another name; what had it is replaced.
+func (r *Root) Rename(from, to string) error {
+	r.forget(from)
+	return r.top.Rename(from, to)
+}
+
+// Link gives a file a second name, which must be free.
+func (r *Root) Link(from, to string) error { return r.top.Link(from, to) }
+
+// Remove removes a file or an empty directory.
+func (r *Root) Remove(name string) error {
+	r.forget(name)
+	return r.in(path.Dir(name), func(d *dir) error { return d.root.Remove(path.Base(name)) })
+}
+
+// ReadDir gives the names in a directory, in no order.
+func (r *Root) ReadDir(name string) ([]fs.DirEntry, error) {
+	// A fresh handle: a kept one has a position that others move.
+	f, err := r.top.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.ReadDir(-1)
+}
+
+// Lstat describes a file; a symbolic link is not followed.
+func (r *Root) Lstat(name string) (info fs.FileInfo, err error) {
+	err = r.in(path.Dir(name), func(d *dir) (err error) {
+		info, err = d.root.Lstat(path.Base(name))
+		return err
+	})
+	return info, err
+}
+
+// SyncDir syncs the names in a directory.
+func (r *Root) SyncDir(name string) error {
+	return r.in(name, func(d *dir) error { return syncDir(d.self) })
+}
+
+// Lock locks a file; see [FS].
+func (r *Root) Lock(name string) (io.Closer, error) {
+	c, err := r.lock(name)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	return c, nil
+}
+
+// Space says what is free on the file system of the directory.
+func (r *Root) Space() (Space, error) {
+	s := Space{-1, -1}
+	err := r.in(".", func(d *dir) (err error) {
+		s, err = space(d.self)
+		return err
+	})
+	return s, err
+}
+
+// Close closes the directory; files stay open.
+func (r *Root) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.dirs {
+		d.close()
+	}
+	r.dirs = nil
+	return r.top.Close()
+}
+
+// rootFile is a file of a [Root].
+type rootFile struct{ *os.File }
+
+var _ File = (*rootFile)(nil)
+
+// Allocate reserves room; see [File].
+func (f *rootFile) Allocate(size int64) error { return allocate(f.File, size) }
+
+// Datasync syncs the bytes; see [File].
+func (f *rootFile) Datasync() error { return datasync(f.File) }

@@ -1,0 +1,53 @@
+package safeio
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// control calls do with the descriptor of f. Unlike f.Fd it leaves f as it is.
+func control(op string, f *os.File, do func(fd int) error) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		for failed = do(int(fd)); errors.Is(failed, syscall.EINTR); failed = do(int(fd)) {
+		}
+	})
+	if err == nil && failed != nil {
+		err = &os.PathError{Op: op, Path: f.Name(), Err: failed}
+	}
+	return err
+}
+
+func syncDir(f *os.File) error { return f.Sync() }
+
+func datasync(f *os.File) error { return control("fdatasync", f, syscall.Fdatasync) }
+
+// keepSize is FALLOC_FL_KEEP_SIZE.
+const keepSize = 1
+
+func allocate(f *os.File, size int64) error {
+	err := control("fallocate", f, func(fd int) error { return syscall.Fallocate(fd, keepSize, 0, size) })
+	if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS) {
+		return nil
+	}
+	return err
+}
+
+// space counts what is free for those who are not root. A file system that
+// makes inodes as it needs them, such as btrfs, says that it has 0 of 0.
+func space(f *os.File) (Space, error) {
+	var st syscall.Statfs_t
+	if err := control("fstatfs", f, func(fd int) error { return syscall.Fstatfs(fd, &st) }); err != nil {
+		return Space{-1, -1}, err
+	}
+	s := Space{Bytes: int64(st.Bavail) * int64(st.Bsize), Inodes: int64(st.Ffree)}
+	if st.Files == 0 {
+		s.Inodes = -1
+	}
+	return s, nil
+}
