@@ -18,7 +18,7 @@ import (
 var (
 	unreached = smtp.Result{}
 	enough    = smtp.Result{Reply: smtp.Reply{Code: 421}}
-	greylist  = smtp.Result{Reply: smtp.Reply{Code: 451}}
+	deferring = smtp.Result{Reply: smtp.Reply{Code: 451}}
 	accepted  = smtp.Result{Status: smtp.Accepted}
 	refused   = smtp.Result{Status: smtp.Permanent}
 	noHost    = smtp.Result{Reply: smtp.Reply{Code: 451, Enhanced: "4.4.1"}}
@@ -73,7 +73,7 @@ func TestWindowWidth(t *testing.T) {
 		{"never over Max", func(w *clocked) { w.Max = 3 }, 3},
 		{"negative is one", func(w *clocked) { w.Initial = -1 }, 1},
 		{"a window of answers", func(w *clocked) { end(w, 6, accepted) }, 6},
-		{"refusals are answers", func(w *clocked) { end(w, 3, refused); end(w, 3, greylist) }, 6},
+		{"refusals are answers", func(w *clocked) { end(w, 3, refused); end(w, 3, deferring) }, 6},
 		{"up to Max", func(w *clocked) { end(w, 5000, accepted) }, 20},
 		{"a 421 halves", func(w *clocked) { end(w, 1000, accepted); end(w, 1, enough) }, 10},
 		{"what says 4.4.1 was not reached", func(w *clocked) { end(w, 4, noHost) }, 4},
@@ -118,7 +118,7 @@ func TestWindowDead(t *testing.T) {
 	require.Nil(t, second, "one probe at a time")
 	require.Zero(t, dead)
 	require.Equal(t, []string{"d"}, w.Full())
-	probe(greylist)
+	probe(deferring)
 	assert.Equal(t, 5, width(t, &w.Window, "d"), "any answer is life")
 }
 
