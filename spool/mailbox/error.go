@@ -6,7 +6,7 @@ import (
 )
 
 // Error is an error with a meaning to the peer. Code is the response code of
-// IMAP (RFC 5530, RFC 9051 §7.1); the SMTP reply follows from it. Err, which may
+// IMAP (RFC 9051 §7.1); the SMTP reply follows from it. Err, which may
 // be nil, is the cause: it is for the log.
 //
 // Two Errors of one Code are the same to errors.Is.

@@ -46,7 +46,7 @@ func CheckName(name string) (string, error) {
 	return name, nil
 }
 
-// badInName: what could end a line or hide in one (RFC 5198 §2, RFC 9051 §5.1).
+// badInName: what could end a line or hide in one (RFC 9051 §5.1).
 func badInName(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == unicode.ReplacementChar
 }

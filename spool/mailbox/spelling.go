@@ -65,6 +65,13 @@ func (s *Spelling) Words() []string {
 	return out
 }
 
+// Len is the number of keywords so far.
+func (s *Spelling) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.words)
+}
+
 // Unknown reports how many keywords of f are new.
 func (s *Spelling) Unknown(f Flags) int {
 	s.mu.Lock()
