@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/postilion-mail/postilion/spool/mailbox"
 	"github.com/postilion-mail/postilion/spool/mailbox/memory"
@@ -19,15 +18,12 @@ func ExampleStore() {
 	d, _ := inbox.Changes(ctx, 0)
 	for _, m := range d.Messages {
 		blob, _ := inbox.Message(ctx, m.UID)
-		fmt.Println("UID", m.UID, "bytes", m.Size)
-		io.Copy(os.Stdout, io.NewSectionReader(blob, 0, blob.Size()))
+		text, _ := io.ReadAll(io.NewSectionReader(blob, 0, blob.Size()))
 		blob.Close()
+		fmt.Printf("UID %d: %q\n", m.UID, text)
 	}
 	// Output:
-	// UID 1 bytes 40
-	// Subject: pancakes
-	//
-	// Do you like them?
+	// UID 1: "Subject: pancakes\r\n\r\nDo you like them?\r\n"
 }
 
 func ExampleTree() {
