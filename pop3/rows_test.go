@@ -353,7 +353,9 @@ func (b brokenBox) Message(ctx context.Context, uid mailbox.UID) (mailbox.Blob, 
 	return brokenBlob{m}, err
 }
 
-func (brokenBox) Expunge(context.Context, mailbox.Set) error { return errors.New("read-only file system") }
+func (brokenBox) Expunge(context.Context, mailbox.Set) error {
+	return errors.New("read-only file system")
+}
 
 func (b brokenBlob) ReadAt(p []byte, off int64) (int, error) {
 	if off >= largeOut {
