@@ -1,0 +1,4 @@
+package dirspool
+
+// permsMatter: the bits say nothing of the access list of a directory.
+const permsMatter = false
