@@ -31,7 +31,8 @@ type Conn struct {
 	greeting string
 	stamp    string // of APOP; "" none
 	caps     Capabilities
-	body     *Body // being read; nil none
+	body     *Body  // being read; nil none
+	fetch    *fetch // the loop that runs; nil none
 	botched  bool
 	stopped  atomic.Bool // a context has ended: nothing more is written
 }
@@ -169,6 +170,8 @@ func (c *Conn) ready() error {
 	switch {
 	case c.botched:
 		return errBotched
+	case c.fetch != nil:
+		return errors.New("pop3: only Delete may be called while a Fetch runs")
 	case c.body != nil:
 		return errors.New("pop3: the last message was not read to its end or closed")
 	}

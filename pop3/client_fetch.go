@@ -131,6 +131,10 @@ const maxAhead = 32
 // A message that the server refuses comes as an *[Error] with its Message and
 // without a Body, and the loop goes on. After any other error it ends. What is
 // left of a body is dropped; leaving the loop early may cost the connection.
+//
+// Of the methods of Conn only [Conn.Delete] may be called in the loop. What the
+// server says to it comes later, as an *[Error] of a later round, or after the
+// last.
 func (c *Conn) Fetch(ctx context.Context, list []Message) iter.Seq2[Download, error] {
 	return func(yield func(Download, error) bool) {
 		if err := c.ready(); err != nil {
@@ -143,7 +147,10 @@ func (c *Conn) Fetch(ctx context.Context, list []Message) iter.Seq2[Download, er
 			return
 		}
 		defer c.bound(ctx)()
-		c.fetch(ctx, list, ahead, yield)
+		f := &fetch{c: c, ctx: ctx, ahead: ahead, yield: yield}
+		c.fetch = f
+		defer func() { c.fetch = nil }()
+		f.run(list)
 	}
 }
 
@@ -162,67 +169,94 @@ func (c *Conn) ahead(ctx context.Context) (int, error) {
 	return 1, nil
 }
 
-func (c *Conn) fetch(ctx context.Context, list []Message, ahead int, yield func(Download, error) bool) {
-	asked := 0
-	for i, m := range list {
-		// Refilled by halves, so that commands share packets.
-		if asked-i <= ahead/2 {
-			for ; asked < len(list) && asked-i < ahead; asked++ {
-				_ = c.queue("RETR", strconv.Itoa(list[asked].Number))
-			}
-		}
-		more, err := c.one(ctx, m, yield)
+// fetch is one run of [Conn.Fetch].
+type fetch struct {
+	c     *Conn
+	ctx   context.Context
+	ahead int
+	yield func(Download, error) bool
+	due   []asked // commands sent, or queued, whose replies are still to come
+	next  []Message
+}
+
+// asked is one command.
+type asked struct {
+	verb string
+	m    Message
+}
+
+func (f *fetch) run(list []Message) {
+	f.next = list
+	for f.refill(); len(f.due) > 0; f.refill() {
+		a := f.due[0]
+		f.due = f.due[1:]
+		more, err := f.one(a)
 		if err != nil {
-			yield(Download{Message: m}, err)
+			f.yield(Download{Message: a.m}, err)
 			return
 		}
 		if !more {
-			c.abandon(asked - i - 1)
+			f.abandon()
 			return
 		}
 	}
 }
 
+// refill asks ahead, by halves, so that commands share packets.
+func (f *fetch) refill() {
+	if len(f.due) > f.ahead/2 {
+		return
+	}
+	for len(f.next) > 0 && len(f.due) < f.ahead {
+		f.ask("RETR", f.next[0])
+		f.next = f.next[1:]
+	}
+}
+
+func (f *fetch) ask(verb string, m Message) {
+	_ = f.c.queue(verb, strconv.Itoa(m.Number))
+	f.due = append(f.due, asked{verb, m})
+}
+
 // one reads one reply; its error ends the loop.
-func (c *Conn) one(ctx context.Context, m Message, yield func(Download, error) bool) (more bool, err error) {
-	_, err = c.status("RETR")
+func (f *fetch) one(a asked) (more bool, err error) {
+	c := f.c
+	_, err = c.status(a.verb)
 	if e, refused := errors.AsType[*Error](err); refused {
-		return yield(Download{Message: m}, e), nil
+		return f.yield(Download{Message: a.m}, e), nil
 	}
-	if err != nil {
-		return false, cause(ctx, err)
+	if err != nil || a.verb != "RETR" {
+		return err == nil, cause(f.ctx, err)
 	}
-	b := c.newBody(ctx, func() {})
-	more = yield(Download{Message: m, Body: b}, nil)
+	b := c.newBody(f.ctx, func() {})
+	more = f.yield(Download{Message: a.m, Body: b}, nil)
 	if err := b.Close(); err != nil {
-		return false, fmt.Errorf("pop3: message %d: %w", m.Number, err)
+		return false, fmt.Errorf("pop3: message %d: %w", a.m.Number, err)
 	}
-	return more && !c.botched, c.broken()
-}
-
-// broken reports a body that has cost the connection.
-func (c *Conn) broken() error {
 	if c.botched {
-		return errBotched
+		return false, errBotched // the body has cost the connection
 	}
-	return nil
+	return more, nil
 }
 
-// abandon reads the replies that were asked for and are wanted no more, within
-// the bounds of one body; beyond that the connection is given up.
-func (c *Conn) abandon(n int) {
-	left := int64(maxDrain)
-	for ; n > 0 && !c.botched; n-- {
-		_, err := c.status("RETR")
+// abandon reads the replies that are due and wanted no more, within the bounds
+// of one body; beyond that the connection is given up.
+func (f *fetch) abandon() {
+	c, left := f.c, int64(maxDrain)
+	for _, a := range f.due {
+		_, err := c.status(a.verb)
 		if _, refused := errors.AsType[*Error](err); refused {
 			continue
 		}
 		if err != nil {
 			return
 		}
+		if a.verb != "RETR" {
+			continue
+		}
 		b := c.newBody(context.Background(), func() {})
-		m, err := io.CopyN(io.Discard, b, left)
-		if left -= m; err != io.EOF {
+		n, err := io.CopyN(io.Discard, b, left)
+		if left -= n; err != io.EOF {
 			c.botched, c.body = true, nil
 			return
 		}

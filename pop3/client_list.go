@@ -115,10 +115,16 @@ func find(list []Message, number int) int {
 	return len(list)
 }
 
-// Delete marks messages; they go at [Conn.Quit]. The commands are sent in one
-// batch. The error is that of the first that was refused; the others are
-// marked.
+// Delete marks messages; they go at [Conn.Quit]. The commands are sent in
+// batches. The error is that of the first that was refused; the others are
+// marked. See [Conn.Fetch] for calling it within its loop.
 func (c *Conn) Delete(ctx context.Context, numbers ...int) error {
+	if f := c.fetch; f != nil && !c.botched {
+		for _, n := range numbers {
+			f.ask("DELE", Message{Number: n})
+		}
+		return nil
+	}
 	if err := c.ready(); err != nil {
 		return err
 	}

@@ -170,6 +170,46 @@ func TestFetchStaysInStep(t *testing.T) {
 	assert.NoError(t, conn.Noop(ctx))
 }
 
+// Deleting while fetching: the usual loop of a client that keeps nothing on the
+// server. Refusals come late but come.
+func TestDeleteWhileFetching(t *testing.T) {
+	var messages []string
+	for i := range 100 {
+		messages = append(messages, numbered(i))
+	}
+	store := storeOf(t, messages...)
+	addr := listen(t, serverOf(store), false)
+	ctx := t.Context()
+	conn, err := clientOf(addr).Connect(ctx)
+	require.NoError(t, err)
+	defer conn.Close()
+	list, err := conn.List(ctx)
+	require.NoError(t, err)
+	var got, refused int
+	for d, err := range conn.Fetch(ctx, list) {
+		if e, ok := errors.AsType[*Error](err); ok {
+			assert.Equal(t, "DELE", e.Command)
+			refused++
+			continue
+		}
+		require.NoError(t, err)
+		b, err := io.ReadAll(d.Body)
+		require.NoError(t, err)
+		assert.Equal(t, messages[d.Number-1], string(b))
+		got++
+		require.NoError(t, conn.Delete(ctx, d.Number))
+		assert.Error(t, conn.Noop(ctx), "not within the loop")
+		if d.Number == 50 {
+			require.NoError(t, conn.Delete(ctx, 1000))
+		}
+	}
+	assert.Equal(t, 100, got)
+	assert.Equal(t, 1, refused)
+	require.NoError(t, conn.Quit(ctx))
+	uids, _ := left(t, store)
+	assert.Empty(t, uids)
+}
+
 // A thousand messages go by in far fewer round trips.
 func TestFetchPipelines(t *testing.T) {
 	messages := make([]string, 1000)
