@@ -29,7 +29,7 @@ type Item struct {
 	NotBefore time.Time         // not offered before; zero means at once
 	WarnAt    time.Time         // when a delay is told to the sender; zero leaves it to the schedule
 	Expire    time.Time         // when it is given up; zero leaves it to the schedule
-	Meta      map[string]string // for those who put it; no part of the library looks at it
+	Meta      map[string]string // for those who put it; names that begin with "spool." are the Runner's
 }
 
 // DestOf is the destination of the recipient with this index in Envelope.To.

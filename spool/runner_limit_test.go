@@ -63,7 +63,7 @@ func TestRunnerDeadDestination(t *testing.T) {
 			w.put(fmt.Sprintf("silent-%d@down.example", i))
 		}
 		w.pass(time.Hour)
-		assert.LessOrEqual(t, len(w.deliveries("silent")), 9, "five find out, then 5, 10, 20 minutes pass")
+		assert.LessOrEqual(t, len(w.deliveries("silent")), 15, "a window or two find out, then one after 5, 10, 20 minutes")
 		w.put("bob@hamburger.edu")
 		w.pass(time.Second)
 		assert.Len(t, w.deliveries("bob"), 1)
