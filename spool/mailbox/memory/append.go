@@ -87,6 +87,6 @@ func (b *box) add(in []incoming) ([]mailbox.UID, error) {
 		uids[i] = b.put(m.meta, m.body)
 		added.Add(uids[i])
 	}
-	b.history.flagged(b.seq, added)
+	b.changed.Add(b.seq, added)
 	return uids, nil
 }

@@ -27,7 +27,8 @@ type box struct {
 	bodies []*message
 	sum    mailbox.Counts // without State
 
-	history  history
+	changed  mailbox.History // new messages and flags; what it forgot is looked for in metas
+	gone     mailbox.History // expunges; for what it forgot Changes is Full
 	spelling mailbox.Spelling
 	grants   []mailbox.Grant
 	watchers watchers[struct{}]

@@ -16,30 +16,31 @@ func (h *handle) Changes(ctx context.Context, since mailbox.ModSeq) (mailbox.Del
 	defer h.box.store.mu.RUnlock()
 	b := h.box
 	d := mailbox.Delta{State: h.state()}
+	gone, ok := b.gone.Since(since)
 	switch {
 	case since == b.seq:
-	case since == 0 || since > b.seq || since < b.history.forgotten:
+	case since == 0 || since > b.seq || !ok:
 		d.Full = true
 		d.Messages = slices.Clone(b.metas)
 	default:
-		d.Messages, d.Vanished = b.since(since)
+		d.Messages, d.Vanished = b.since(since), gone
 	}
 	return d, nil
 }
 
-// since collects the changes after a ModSeq that is remembered.
-func (b *box) since(since mailbox.ModSeq) (changed []mailbox.Meta, gone mailbox.Set) {
-	gone = b.history.gone.since(since)
-	if since < b.history.scan {
-		for _, m := range b.metas {
-			if m.ModSeq > since {
-				changed = append(changed, m)
-			}
-		}
-		return changed, gone
+// since collects the messages that changed after a ModSeq.
+func (b *box) since(since mailbox.ModSeq) (changed []mailbox.Meta) {
+	uids, ok := b.changed.Since(since)
+	if ok {
+		b.each(uids, func(i int) { changed = append(changed, b.metas[i]) })
+		return changed
 	}
-	b.each(b.history.changed.since(since), func(i int) { changed = append(changed, b.metas[i]) })
-	return changed, gone
+	for _, m := range b.metas {
+		if m.ModSeq > since {
+			changed = append(changed, m)
+		}
+	}
+	return changed
 }
 
 // Expunge removes messages; see [mailbox.Mailbox].
@@ -56,7 +57,7 @@ func (h *handle) Expunge(ctx context.Context, uids mailbox.Set) error {
 func (b *box) expunge(uids mailbox.Set) {
 	if gone := b.drop(uids); len(gone) > 0 {
 		b.seq++
-		b.history.expunged(b.seq, gone)
+		b.gone.Add(b.seq, gone)
 	}
 }
 
@@ -89,7 +90,7 @@ func (h *handle) SetFlags(ctx context.Context, uids mailbox.Set, op mailbox.Flag
 	})
 	if len(changed) > 0 {
 		b.seq++
-		b.history.flagged(b.seq, changed)
+		b.changed.Add(b.seq, changed)
 	}
 	return skipped, nil
 }

@@ -19,6 +19,8 @@ const (
 	defaultMaxMailboxes = 10_000
 	defaultMaxMessage   = 64 << 20
 	defaultMaxKeywords  = 1_000
+
+	maxGone = 64 << 10 // ranges of UIDs that vanished
 )
 
 // Store is one account in memory. The zero value has an empty INBOX; its fields
@@ -112,6 +114,7 @@ func (s *Store) add(name string, use []string) *box {
 	b := &box{
 		store: s, name: name, use: slices.Clone(use), id: mailbox.ID("m" + s.nextID()),
 		validity: s.validity, next: 1, seq: 1, unclaimed: 1,
+		gone: mailbox.History{Max: maxGone},
 	}
 	s.boxes = append(s.boxes, b)
 	return b

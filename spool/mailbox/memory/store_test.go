@@ -175,28 +175,17 @@ func TestHistory(t *testing.T) {
 	require.NoError(t, s.Put(ctx, mailbox.Inbox, mailbox.Flags{}, texts...))
 	m := inbox(t, s)
 	start := changes(t, m, 0).State.HighestModSeq
-	for i := range 2 * maxChanged {
+	for i := range 9000 {
 		_, err := m.SetFlags(ctx, mailbox.SetOf(mailbox.UID(1+i%500)), mailbox.ReplaceFlags, mailbox.Flags{Keywords: fmt.Sprint("k", i)[:2]}, 0)
 		require.NoError(t, err)
 	}
 	assert.Len(t, changes(t, m, start).Messages, 500, "by looking at all")
 	h := changes(t, m, 0).State.HighestModSeq
 	assert.LessOrEqual(t, len(changes(t, m, h-10).Messages), 10, "by the log")
-	assert.Positive(t, s.boxes[0].history.scan)
+	assert.Positive(t, s.boxes[0].changed.Forgotten())
 	assert.False(t, changes(t, m, start).Full)
 	assert.True(t, changes(t, m, h+1).Full, "a number that was never given out")
 	assert.Empty(t, changes(t, m, h).Messages)
-}
-
-// TestHistoryOfExpunges: when it is forgotten what went, the answer is Full.
-func TestHistoryOfExpunges(t *testing.T) {
-	var h history
-	for i := range mailbox.ModSeq(maxGone + 1) {
-		h.expunged(i+1, mailbox.SetOf(mailbox.UID(2*i+1)))
-	}
-	assert.EqualValues(t, maxGone/2+1, h.forgotten)
-	assert.EqualValues(t, maxGone/2, h.gone.since(h.forgotten).Len())
-	assert.EqualValues(t, maxGone/2, h.gone.ranges)
 }
 
 func TestCache(t *testing.T) {
