@@ -1,0 +1,236 @@
+package dirspool
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/postilion-mail/postilion/internal/safeio"
+	"github.com/postilion-mail/postilion/spool"
+)
+
+// long is set for the long version of the tests.
+func long() bool { return os.Getenv("POSTILION_LONG") == "1" }
+
+// cutter cuts the power of a disk after each step, opens what is left, delivers
+// it, and judges. It does the same with the disks that come of it, as deep as
+// levels says.
+type cutter struct {
+	tally
+	lie     func(p *process, c safeio.Call) bool // a sync that the disk only pretends to do
+	levels  int
+	seeds   int                         // of each moment
+	pick    func(level, state int) bool // the states that are tried
+	process uint64                      // number of the next one
+	count   map[int]int                 // states by level
+	stop    bool
+}
+
+// moments goes through the disk of a process that has come to its end.
+func (c *cutter) moments(d *safeio.Disk, before []any, level int, history string) {
+	d.Replay(func(m *safeio.Moment) bool {
+		marks := append(slices.Clip(before), m.Marks...)
+		for seed := range c.seeds {
+			c.count[level]++
+			if c.stop || !c.pick(level, c.count[level]) {
+				continue
+			}
+			// One of the seeds is the death of the process alone.
+			next := m.Kill
+			if seed > 0 {
+				next = func() *safeio.Disk { return m.Cut(uint64(c.states + seed - 1)) }
+			}
+			if seed <= 4 && seed > 0 {
+				next = func() *safeio.Disk { return m.Cut(uint64(seed - 1)) }
+			}
+			c.try(next(), marks, level, fmt.Sprintf("%s; cut at step %d with seed %d", history, m.Step, seed))
+		}
+		return !c.stop
+	})
+}
+
+// try lets the next process take over a disk.
+func (c *cutter) try(d *safeio.Disk, marks []any, level int, history string) {
+	c.states++
+	c.process++
+	at := new(*process)
+	if c.lie != nil {
+		d.Lie = func(call safeio.Call) bool { return c.lie(*at, call) }
+	}
+	p, err := start(d, c.process, level+1)
+	*at = p
+	if err == nil {
+		err = p.drain()
+	}
+	if err != nil {
+		c.broken = append(c.broken, fmt.Sprint(err, history))
+		return
+	}
+	if n := p.s.Recovery().Corrupt; n > 0 {
+		c.broken = append(c.broken, fmt.Sprintf("a crash made %d files that count as damaged", n)+history)
+	}
+	var mine []any
+	d.Replay(func(m *safeio.Moment) bool { mine = m.Marks; return true })
+	c.broken = append(c.broken, p.bad...)
+	c.judge(append(slices.Clip(marks), mine...), func() string { return history })
+	if level+1 < c.levels {
+		c.moments(d, marks, level+1, history)
+	}
+}
+
+func newCutter(levels, seeds, everySecond int) *cutter {
+	return &cutter{levels: levels, seeds: seeds, process: 1, count: map[int]int{}, pick: func(level, state int) bool {
+		return level == 0 || state%everySecond == 0
+	}}
+}
+
+// played is the workload on a disk of its own.
+func played(t testing.TB, lie func(*process, safeio.Call) bool) *safeio.Disk {
+	d := safeio.NewDisk()
+	at := new(*process)
+	if lie != nil {
+		d.Lie = func(c safeio.Call) bool { return lie(*at, c) }
+	}
+	p, err := start(d, 1, 0)
+	require.NoError(t, err)
+	*at = p
+	p.workload()
+	require.Empty(t, p.bad)
+	return d
+}
+
+// TestPowerCut is the proof of the promises in doc.go: after every step of the
+// workload the power is cut, and after every step of what follows again.
+func TestPowerCut(t *testing.T) {
+	c := newCutter(2, 8, 97)
+	if long() {
+		c = newCutter(3, 24, 11)
+		c.pick = func(level, state int) bool { return level == 0 || level == 1 && state%11 == 0 || state%1009 == 0 }
+	}
+	c.moments(played(t, nil), nil, 0, "")
+	report(t, &c.tally)
+	assert.Greater(t, c.states, 2000)
+	assert.NotZero(t, c.window, "a cut between a delivery and its Settle is among them")
+}
+
+func report(t *testing.T, c *tally) {
+	t.Helper()
+	for _, b := range c.broken[:min(len(c.broken), 5)] {
+		t.Error(b)
+	}
+	assert.Empty(t, len(c.broken), "broken promises")
+	t.Log(c)
+}
+
+// TestPowerCutTogether is the same with many at once, who share syncs.
+func TestPowerCutTogether(t *testing.T) {
+	rounds := 3
+	if long() {
+		rounds = 40
+	}
+	var all tally
+	for range rounds {
+		d := safeio.NewDisk()
+		p, err := start(d, 1, 0)
+		require.NoError(t, err)
+		var wg sync.WaitGroup
+		for w := range 6 {
+			wg.Go(func() {
+				for i := range 4 {
+					name := fmt.Sprintf("w%d-%d", w, i)
+					p.put(bodyOf(name, 200), message(name, bodyOf(name, 200), "ok@a.example", "ok@b.example"))
+					if w%2 == 0 {
+						p.work(2)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		require.Empty(t, p.bad)
+		c := newCutter(1, 6, 1)
+		c.moments(d, nil, 0, "")
+		all.states += c.states
+		all.acked += c.acked
+		all.broken = append(all.broken, c.broken...)
+		c.everyone(d)
+		all.lost += c.lost
+	}
+	report(t, &all)
+}
+
+// everyone wants each message that was acknowledged to be on what is left of the
+// disk in the worst case, or done.
+func (c *cutter) everyone(d *safeio.Disk) {
+	d.Replay(func(m *safeio.Moment) bool {
+		p, err := start(m.Cut(0), 2, 1)
+		if err != nil {
+			c.broken = append(c.broken, err.Error())
+			return false
+		}
+		over := map[delivery]bool{}
+		for _, mark := range m.Marks {
+			if e, ok := mark.(ended); ok {
+				over[e.key] = true
+			}
+		}
+		for _, mark := range m.Marks {
+			a, ok := mark.(acked)
+			if !ok {
+				continue
+			}
+			c.acked++
+			e := p.s.items[a.id]
+			for i := range 2 {
+				if !over[delivery{a.id, i}] && (e == nil || e.rcpts[i].done) {
+					c.lost++
+					c.broken = append(c.broken, fmt.Sprintf("recipient %d of %s is lost", i, a.id))
+				}
+			}
+		}
+		return true
+	})
+}
+
+// TestTeeth: the test above fails when any kind of sync is taken away. One that
+// stays green would prove nothing.
+func TestTeeth(t *testing.T) {
+	inQueue := func(c safeio.Call) bool {
+		return len(c.Name) > len(queueDir) && c.Name[:len(queueDir)+1] == queueDir+"/"
+	}
+	opening := func(p *process) bool { return p == nil }
+	for name, lie := range map[string]func(p *process, c safeio.Call) bool{
+		"of a new file":              func(_ *process, c safeio.Call) bool { return c.Op == safeio.OpSync && c.Name[:4] == tmpDir+"/" },
+		"of an outcome":              func(p *process, c safeio.Call) bool { return c.Op == safeio.OpSync && inQueue(c) && !opening(p) },
+		"of the names in q/xx":       func(p *process, c safeio.Call) bool { return c.Op == safeio.OpSyncDir && inQueue(c) && !opening(p) },
+		"of a new directory":         func(_ *process, c safeio.Call) bool { return c.Op == safeio.OpSyncDir && c.Name == queueDir },
+		"of the top":                 func(_ *process, c safeio.Call) bool { return c.Op == safeio.OpSyncDir && c.Name == "." },
+		"of q/xx in recovery":        func(p *process, c safeio.Call) bool { return c.Op == safeio.OpSyncDir && inQueue(c) && opening(p) },
+		"of an outcome, in recovery": func(p *process, c safeio.Call) bool { return c.Op == safeio.OpSync && inQueue(c) && opening(p) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCutter(2, 8, 7)
+			c.lie = lie
+			c.levels = 2
+			d := played(t, lie)
+			stopper := c.pick
+			c.pick = func(level, state int) bool {
+				c.stop = c.stop || len(c.broken) > 0
+				return stopper(level, state)
+			}
+			c.moments(d, nil, 0, "")
+			assert.NotEmpty(t, c.broken, "nothing was noticed in %d states", c.states)
+			if len(c.broken) > 0 {
+				t.Logf("after %d states: %s", c.states, c.broken[0])
+			}
+		})
+	}
+}
+
+var _ = errors.Is
+var _ spool.ID
