@@ -3,6 +3,8 @@ package pop3
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"github.com/postilion-mail/postilion/internal/serve"
 )
 
 // state is where a dialogue stands (RFC 1939 §3); the table says what is
@@ -31,29 +33,30 @@ const (
 	secret flags = 1 << iota // its argument is nobody's business
 	noArg                    // takes no argument
 	keeps                    // leaves what USER said alone
+	deep                     // goes into the store or the like: see serve.Aside
 )
 
 var commands = [...]command{
 	// RFC 1939 §4, §7
 	{"USER", authorization, keeps, "USER", (*conn).USER},
-	{"PASS", authorization, secret | keeps, "USER", (*conn).PASS},
-	{"APOP", authorization, secret, "", (*conn).APOP},
-	{"AUTH", authorization, secret, "SASL", (*conn).AUTH}, // RFC 5034 §4
-	{"STLS", authorization, noArg, "STLS", (*conn).STLS},  // RFC 2595 §4
-	{"UTF8", authorization, noArg, "UTF8", (*conn).UTF8},  // RFC 6856 §2.1
+	{"PASS", authorization, secret | keeps | deep, "USER", (*conn).PASS},
+	{"APOP", authorization, secret | deep, "", (*conn).APOP},
+	{"AUTH", authorization, secret | deep, "SASL", (*conn).AUTH}, // RFC 5034 §4
+	{"STLS", authorization, noArg | deep, "STLS", (*conn).STLS},  // RFC 2595 §4
+	{"UTF8", authorization, noArg, "UTF8", (*conn).UTF8},         // RFC 6856 §2.1
 	// RFC 1939 §5, §7
 	{"STAT", transaction, noArg, "", (*conn).STAT},
 	{"LIST", transaction, 0, "", (*conn).LIST},
-	{"RETR", transaction, 0, "", (*conn).RETR},
+	{"RETR", transaction, deep, "", (*conn).RETR},
 	{"DELE", transaction, 0, "", (*conn).DELE},
 	{"NOOP", transaction, noArg, "", (*conn).NOOP},
 	{"RSET", transaction, noArg, "", (*conn).RSET},
-	{"TOP", transaction, 0, "TOP", (*conn).TOP},
-	{"UIDL", transaction, 0, "UIDL", (*conn).UIDL},
+	{"TOP", transaction, deep, "TOP", (*conn).TOP},
+	{"UIDL", transaction, deep, "UIDL", (*conn).UIDL},
 	// both states
 	{"CAPA", anyState, noArg | keeps, "", (*conn).CAPA}, // RFC 2449 §5
 	{"LANG", anyState, keeps, "LANG", (*conn).LANG},     // RFC 6856 §3
-	{"QUIT", anyState, noArg, "", (*conn).QUIT},         // RFC 1939 §4, §6
+	{"QUIT", anyState, noArg | deep, "", (*conn).QUIT},  // RFC 1939 §4, §6
 }
 
 // command answers one line.
@@ -105,7 +108,23 @@ func (c *conn) dispatch(row *command, arg string) (reply, error) {
 	case !utf8.ValidString(arg):
 		return fail("", "Invalid UTF-8"), nil // RFC 6856 §2.2
 	}
-	return row.run(c, arg)
+	if row.flags&deep == 0 {
+		return row.run(c, arg)
+	}
+	return c.aside(row, arg)
+}
+
+// aside runs a command that goes deep.
+func (c *conn) aside(row *command, arg string) (r reply, err error) {
+	serve.Aside(func() {
+		defer func() {
+			if v := recover(); v != nil {
+				r, err = done, c.burst(v)
+			}
+		}()
+		r, err = row.run(c, arg)
+	})
+	return r, err
 }
 
 func (c *conn) state() state {

@@ -95,13 +95,21 @@ func (c *conn) finish() {
 	c.r.Release()
 }
 
-// recover turns a panic of a store into the end of this connection alone.
+// recover turns a panic into the end of this connection alone.
 func (c *conn) recover() {
 	if v := recover(); v != nil {
-		c.out = append(c.out, "-ERR [SYS/TEMP] Internal error\r\n"...)
-		c.cut, c.err = true, fmt.Errorf("pop3: panic: %v", v)
-		c.panicked(v)
+		c.err = c.burst(v)
 	}
+}
+
+// burst is the end of a connection whose store, or whose Trace, has panicked.
+// The reply goes past Trace, which may be what panicked.
+func (c *conn) burst(v any) error {
+	c.room(smallOut / 2)
+	c.out = append(c.out, "-ERR [SYS/TEMP] Internal error\r\n"...)
+	c.cut = true
+	c.panicked(v)
+	return fmt.Errorf("pop3: panic: %v", v)
 }
 
 // guard runs f, of whose panic nobody needs to be told any more.

@@ -189,9 +189,8 @@ func (s *sender) stuff(w []byte) error {
 			if err := s.c.send(w[from:at]); err != nil {
 				return err
 			}
-			if err := s.c.send([]byte{'.'}); err != nil {
-				return err
-			}
+			s.c.room(1)
+			s.c.out = append(s.c.out, '.')
 			from = at
 		}
 		at++
