@@ -98,6 +98,8 @@ func TestRunnerNullSenderIsNeverBounced(t *testing.T) {
 			assert.NotContains(t, d.body, "multipart/report")
 		}
 		assert.Contains(t, w.log.String(), "double bounce")
+		assert.NotContains(t, w.log.String(), "report was refused", "not even tried")
+		assert.NotContains(t, w.log.String(), "cannot make a report")
 		assert.ElementsMatch(t, []string{"no", "later"}, w.failed)
 		assert.Empty(t, w.left(), "a null sender's mail expires after a day")
 	})
