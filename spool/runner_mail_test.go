@@ -88,7 +88,6 @@ func serve(t *testing.T, s *smtp.Server) string {
 // inbox is where mail ends: envelope recipients and bodies.
 type inbox struct {
 	mu   sync.Mutex
-	mail []string
 	come chan string
 }
 
