@@ -1,0 +1,2 @@
+// Package imap serves mail over IMAP.
+package imap
