@@ -115,7 +115,8 @@ func (d *Disk) lies(op Op, name string) bool {
 	return d.Lie != nil && d.Lie(Call{d.calls - 1, op, name})
 }
 
-// Moment is a point of the trace of a [Disk], for use within the visit alone.
+// Moment is a point of the trace of a [Disk], for use within the visit alone,
+// unless it is frozen.
 type Moment struct {
 	Step  int   // changes before it
 	Last  bool  // the end of the trace
@@ -156,4 +157,9 @@ func (m *Moment) Kill() *Disk { return newDisk(m.tree.clone()) }
 // pathError is an error as package os makes them.
 func pathError(op Op, name string, err error) error {
 	return &fs.PathError{Op: string(op), Path: name, Err: err}
+}
+
+// Freeze lets m be used after the visit.
+func (m *Moment) Freeze() {
+	m.tree, m.Marks = m.tree.clone(), append([]any(nil), m.Marks...)
 }

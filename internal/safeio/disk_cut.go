@@ -2,7 +2,6 @@ package safeio
 
 import (
 	"math/rand/v2"
-	"slices"
 )
 
 // sector is what a drive writes whole or not at all.
@@ -50,7 +49,7 @@ func (t *tree) cut(seed uint64) *tree {
 	for _, n := range c.nodes {
 		c.saveChosen(n)
 		n.data = o.file(n)
-		n.disk, n.pending = slices.Clone(n.data), nil
+		n.disk, n.pending = n.data, nil
 	}
 	return c.reachable()
 }
@@ -77,7 +76,7 @@ func (t *tree) saveChosen(n *node) {
 
 // file is what a file has after the cut.
 func (o odds) file(n *node) []byte {
-	b := slices.Clone(n.disk)
+	b := n.disk
 	size := int64(len(b))
 	for _, w := range n.pending {
 		switch {

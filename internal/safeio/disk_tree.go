@@ -65,7 +65,7 @@ func (t *tree) clone() *tree {
 	twin := map[*entry]*entry{}
 	for i, n := range t.nodes {
 		c := *n
-		c.data, c.disk, c.pending = slices.Clone(n.data), slices.Clone(n.disk), slices.Clone(n.pending)
+		c.pending = slices.Clone(n.pending)
 		c.names, c.saved = cloneMap(n.names), cloneMap(n.saved)
 		c.changed = nil
 		for _, e := range n.changed {
@@ -184,16 +184,16 @@ func (n *node) saveFile(dropped bool) {
 	n.pending = nil
 }
 
-// apply gives b with the change.
+// apply gives b with the change. Bytes are shared among copies of a tree, so b
+// itself stays as it is.
 func (w patch) apply(b []byte) []byte {
 	if w.p == nil {
 		return resize(b, w.off)
 	}
-	if end := w.off + int64(len(w.p)); int64(len(b)) < end {
-		b = resize(b, end)
-	}
-	copy(b[w.off:], w.p)
-	return b
+	out := make([]byte, max(int64(len(b)), w.off+int64(len(w.p))))
+	copy(out, b)
+	copy(out[w.off:], w.p)
+	return out
 }
 
 // resize cuts b off, or fills it up with zeros.
@@ -201,5 +201,7 @@ func resize(b []byte, size int64) []byte {
 	if int64(len(b)) >= size {
 		return b[:size:size]
 	}
-	return append(b, make([]byte, size-int64(len(b)))...)
+	out := make([]byte, size)
+	copy(out, b)
+	return out
 }

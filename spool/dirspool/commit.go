@@ -60,14 +60,17 @@ func (p *publication) publish(ctx context.Context, batches ...batch) error {
 	if err := p.reserve(ctx, batches); err != nil {
 		return err
 	}
+	begun := p.s.opt.now()
 	err := p.write(ctx)
 	if err == nil {
 		err = p.move(ctx)
 	}
 	if err != nil {
 		p.unreserve()
+		return err
 	}
-	return err
+	p.s.measure(p.s.opt.now().Sub(begun))
+	return nil
 }
 
 // reserve fills the items in, and takes their IDs for this publication alone.
@@ -159,12 +162,10 @@ func (p *publication) unreserveLocked() {
 
 // write puts the bytes of all files on the disk, in tmp/.
 func (p *publication) write(ctx context.Context) error {
-	s := p.s
-	s.mu.Lock()
-	pace := s.pace
-	s.mu.Unlock()
-	if err := s.inTime(ctx, pace); err != nil && p.parent == nil {
-		return err
+	if p.parent == nil {
+		if err := p.s.inTime(ctx); err != nil {
+			return err
+		}
 	}
 	for _, pt := range p.parts {
 		if len(pt.items) == 0 {
@@ -222,7 +223,6 @@ func (p *publication) abort() {
 // disk. There is no way back from a sync that failed: the names may be there.
 func (p *publication) move(ctx context.Context) error {
 	s := p.s
-	begun := s.opt.now()
 	if err := ctx.Err(); err != nil {
 		p.abort()
 		return err
@@ -249,7 +249,6 @@ func (p *publication) move(ctx context.Context) error {
 			return s.fail(err)
 		}
 	}
-	s.measure(s.opt.now().Sub(begun))
 	return nil
 }
 
@@ -258,6 +257,25 @@ func (s *Store) measure(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pace = max(d, s.pace*15/16)
+}
+
+// inTime refuses early what the peer would not wait for: it would send the
+// message again, and it would come twice (RFC 5321 §4.5.3.2.6). Who is refused
+// makes the guess smaller, so that before long one gets through and shows how
+// the disk is doing.
+func (s *Store) inTime(ctx context.Context) error {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if end.Sub(s.opt.now()) >= s.pace {
+		return nil
+	}
+	err := fmt.Errorf("%w: the disk takes %v", spool.ErrBusy, s.pace)
+	s.pace = s.pace * 15 / 16
+	return err
 }
 
 // takeBack removes the files from q/, durably: nobody is to find them there

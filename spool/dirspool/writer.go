@@ -7,7 +7,6 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
-	"time"
 
 	"github.com/postilion-mail/postilion/internal/safeio"
 	"github.com/postilion-mail/postilion/spool"
@@ -44,29 +43,20 @@ func (s *Store) Begin(ctx context.Context, size int64) (spool.Writer, error) {
 	if err := s.take(ctx); err != nil {
 		return nil, err
 	}
-	n, pace := len(s.items), s.pace
+	n := len(s.items)
 	s.ops.Add(1)
 	s.mu.Unlock()
 	defer s.ops.Done()
 	if limit := s.opt.maxItems(); limit >= 0 && n >= limit {
 		return nil, fmt.Errorf("%w: %d items", spool.ErrFull, n)
 	}
-	if err := s.inTime(ctx, pace); err != nil {
+	if err := s.inTime(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.room(max(size, 0)); err != nil {
 		return nil, err
 	}
 	return s.newWriter(size, false)
-}
-
-// inTime refuses early what the peer would not wait for: it would send the
-// message again, and it would come twice (RFC 5321 §4.5.3.2.6).
-func (s *Store) inTime(ctx context.Context, pace time.Duration) error {
-	if end, ok := ctx.Deadline(); ok && end.Sub(s.opt.now()) < pace {
-		return fmt.Errorf("%w: the disk takes %v", spool.ErrBusy, pace)
-	}
-	return nil
 }
 
 // room reports whether so many bytes more leave the reserve alone. A file system
