@@ -154,11 +154,13 @@ func TestFaultsInRecovery(t *testing.T) {
 // harness is a process whose disk fails on demand.
 type harness struct {
 	*process
+	disk  *safeio.Disk
 	fault func(safeio.Call) safeio.Fault
 }
 
 func newHarness(t *testing.T, o Options) *harness {
-	h := &harness{process: &process{disk: safeio.NewDisk(), now: day}}
+	h := &harness{disk: safeio.NewDisk()}
+	h.process = &process{mark: h.disk.Mark, later: time.Hour, now: day}
 	h.disk.Fault = func(c safeio.Call) safeio.Fault {
 		if h.fault != nil {
 			return h.fault(c)

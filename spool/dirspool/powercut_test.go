@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postilion-mail/postilion/internal/safeio"
+	"github.com/postilion-mail/postilion/spool"
 )
 
 // long is set for the long version of the tests.
@@ -29,6 +30,7 @@ type cutter struct {
 	pick    func(level, state int) bool // the states that are tried
 	process uint64                      // number of the next one
 	count   map[int]int                 // states by level
+	kinds   map[spool.ID][]string
 	stop    bool
 }
 
@@ -78,14 +80,14 @@ func (c *cutter) try(d *safeio.Disk, marks []any, level int, history string) {
 	var mine []any
 	d.Replay(func(m *safeio.Moment) bool { mine = m.Marks; return true })
 	c.broken = append(c.broken, p.bad...)
-	c.judge(append(slices.Clip(marks), mine...), func() string { return history })
+	c.judge(append(slices.Clip(marks), mine...), c.kinds, func() string { return history })
 	if level+1 < c.levels {
 		c.moments(d, marks, level+1, history)
 	}
 }
 
 func newCutter(levels, seeds, everySecond int) *cutter {
-	return &cutter{levels: levels, seeds: seeds, process: 1, count: map[int]int{}, pick: func(level, state int) bool {
+	return &cutter{levels: levels, seeds: seeds, process: 1, count: map[int]int{}, kinds: kinds(), pick: func(level, state int) bool {
 		return level == 0 || state%everySecond == 0
 	}}
 }

@@ -39,11 +39,12 @@ type delivery struct {
 // becomes of a recipient is in the name: "ok" is accepted, "fail" is bounced,
 // "later" is put off the first two times.
 type process struct {
-	s    *Store
-	disk *safeio.Disk
-	mu   sync.Mutex // guards now
-	now  time.Time
-	bad  []string // rules that were seen broken
+	s     *Store
+	mark  func(any)
+	later time.Duration // how long "later" is
+	mu    sync.Mutex    // guards all below
+	now   time.Time
+	bad   []string // rules that were seen broken
 }
 
 var day = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -51,7 +52,7 @@ var day = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // start opens the store as the process with this number, some days after the
 // first one.
 func start(disk *safeio.Disk, number uint64, days int) (*process, error) {
-	p := &process{disk: disk, now: day.AddDate(0, 0, days)}
+	p := &process{mark: disk.Mark, later: time.Hour, now: day.AddDate(0, 0, days)}
 	var seed [32]byte
 	binary.BigEndian.PutUint64(seed[:], number)
 	s, err := open(disk, Options{Now: p.clock, Rand: rand.NewChaCha8(seed), MaxCrashes: -1, perShard: 3})
@@ -59,9 +60,13 @@ func start(disk *safeio.Disk, number uint64, days int) (*process, error) {
 	return p, err
 }
 
+// clock is the time that the test moves, or the real one.
 func (p *process) clock() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.now.IsZero() {
+		return time.Now()
+	}
 	return p.now
 }
 
@@ -96,9 +101,9 @@ func (p *process) put(body string, items ...*spool.Item) error {
 	for _, it := range items {
 		switch {
 		case err == nil:
-			p.disk.Mark(acked{it.ID})
+			p.mark(acked{it.ID})
 		case !errors.Is(err, ErrBroken):
-			p.disk.Mark(refused{it.ID})
+			p.mark(refused{it.ID})
 		}
 	}
 	return err
@@ -137,16 +142,16 @@ func (p *process) deliver(ctx context.Context, c spool.Claim) error {
 		o := spool.Outcome{Rcpt: d.Rcpt}
 		switch {
 		case strings.HasPrefix(to, "later") && d.Attempts <= 2:
-			o.Next, o.Result = p.clock().Add(time.Hour), smtp.Result{Reply: smtp.Reply{Code: 451, Enhanced: "4.7.1", Text: "greylisted"}}
+			o.Next, o.Result = p.clock().Add(p.later), smtp.Result{Reply: smtp.Reply{Code: 451, Enhanced: "4.7.1", Text: "greylisted"}}
 		case strings.HasPrefix(to, "fail"):
 			next = append(next, p.bounce(c.Item, d.Rcpt))
 		default:
 			o.Result.Status = smtp.Accepted
-			p.disk.Mark(handed{key})
+			p.mark(handed{key})
 			if of := c.Item.Meta["of"]; of != "" {
 				var n int
 				fmt.Sscan(c.Item.Meta["rcpt"], &n)
-				p.disk.Mark(bounced{delivery{spool.ID(of), n}, key})
+				p.mark(bounced{delivery{spool.ID(of), n}, key})
 			}
 		}
 		out = append(out, o)
@@ -156,7 +161,7 @@ func (p *process) deliver(ctx context.Context, c spool.Claim) error {
 	}
 	for _, o := range out {
 		if o.Next.IsZero() {
-			p.disk.Mark(ended{delivery{c.Item.ID, o.Rcpt}})
+			p.mark(ended{delivery{c.Item.ID, o.Rcpt}})
 		}
 	}
 	return nil
@@ -203,7 +208,7 @@ func (p *process) workload() {
 	w, err := p.s.Begin(ctx, int64(len(long)))
 	if err == nil {
 		io.WriteString(w, long)
-		p.disk.Mark(refused{spool.DerivedID("aborted")})
+		p.mark(refused{spool.DerivedID("aborted")})
 		w.Abort()
 	}
 	p.work(2)
@@ -214,9 +219,9 @@ func (p *process) workload() {
 	held := bodyOf("held", 50)
 	p.put(held, message("held", held, "ok@d.example"), message("gone", held, "ok@e.example"))
 	p.s.Apply(ctx, spool.Filter{ID: spool.DerivedID("held")}, spool.Hold)
-	p.disk.Mark(dropping{spool.DerivedID("gone")})
+	p.mark(dropping{spool.DerivedID("gone")})
 	if _, err := p.s.Apply(ctx, spool.Filter{ID: spool.DerivedID("gone")}, spool.Delete); err == nil {
-		p.disk.Mark(dropped{spool.DerivedID("gone")})
+		p.mark(dropped{spool.DerivedID("gone")})
 	}
 	p.work(4)
 	p.pass(90 * time.Minute)
@@ -239,14 +244,19 @@ func (t *tally) String() string {
 	return fmt.Sprintf("%d states tried, %d messages acknowledged, %d lost, %d duplicated outside the window, %d within it", t.states, t.acked, t.lost, t.again, t.window)
 }
 
-// judge looks at all that was said and done on a disk that was drained, over all
-// its processes.
-func (t *tally) judge(marks []any, history func() string) {
-	rcpts := map[spool.ID][]string{}
+// kinds is what the workload puts: for each item what becomes of its recipients.
+func kinds() map[spool.ID][]string {
+	out := map[spool.ID][]string{}
 	for name, to := range map[string][]string{"one": {"ok"}, "l1": {"ok"}, "l2": {"fail"}, "l3": {"later"}, "many": {"ok", "fail", "later", "ok"},
 		"long": {"fail"}, "held": {"ok"}, "gone": {"ok"}, "last": {"ok"}} {
-		rcpts[spool.DerivedID(name)] = to
+		out[spool.DerivedID(name)] = to
 	}
+	return out
+}
+
+// judge looks at all that was said and done on a disk that was drained, over all
+// its processes. rcpts is what had to be done.
+func (t *tally) judge(marks []any, rcpts map[spool.ID][]string, history func() string) {
 	broke := func(format string, args ...any) {
 		t.broken = append(t.broken, fmt.Sprintf(format, args...)+history())
 	}
