@@ -110,9 +110,6 @@ func (c *Conn) Auth(ctx context.Context, cred *sasl.Credentials) error {
 	default:
 		err = fmt.Errorf("%w: %w", errNoAuth, err)
 	}
-	if err == nil {
-		c.caps = nil // RFC 2449 §5: may differ now
-	}
 	return err
 }
 

@@ -230,13 +230,16 @@ func (f *fetch) one(a asked) (more bool, err error) {
 	}
 	b := c.newBody(f.ctx, func() {})
 	more = f.yield(Download{Message: a.m, Body: b}, nil)
-	if err := b.Close(); err != nil {
+	err = b.Close()
+	switch {
+	case !more: // nobody is there to be told
+		return false, nil
+	case err != nil:
 		return false, fmt.Errorf("pop3: message %d: %w", a.m.Number, err)
-	}
-	if c.botched {
+	case c.botched:
 		return false, errBotched // the body has cost the connection
 	}
-	return more, nil
+	return true, nil
 }
 
 // abandon reads the replies that are due and wanted no more, within the bounds
@@ -244,6 +247,9 @@ func (f *fetch) one(a asked) (more bool, err error) {
 func (f *fetch) abandon() {
 	c, left := f.c, int64(maxDrain)
 	for _, a := range f.due {
+		if c.botched {
+			return
+		}
 		_, err := c.status(a.verb)
 		if _, refused := errors.AsType[*Error](err); refused {
 			continue

@@ -49,6 +49,7 @@ var allowed = map[string][]string{
 	"internal/wire":     {},
 	"internal/addr":     {"golang.org/x/net/idna"},
 	"internal/serve":    {},
+	"internal/fake":     {},
 	"internal/memnet":   {},
 	"internal/safeio":   {},
 	"internal/testcert": {},
@@ -62,7 +63,7 @@ var allowed = map[string][]string{
 var testHelpers = []string{
 	"smtp/smtptest", "pop3/pop3test", "imap/imaptest", "mx/dns/dnstest",
 	"spool/spooltest", "spool/mailbox/mailboxtest",
-	"internal/memnet", "internal/testcert", "internal/script", "internal/arch", "internal/rfcref",
+	"internal/fake", "internal/memnet", "internal/testcert", "internal/script", "internal/arch", "internal/rfcref",
 }
 
 // mayPanic are the functions outside of test helpers that may panic, as

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/fake"
 	"github.com/postilion-mail/postilion/internal/memnet"
 	"github.com/postilion-mail/postilion/internal/script"
 )
@@ -26,8 +27,8 @@ type dialogue struct {
 
 	mu     sync.Mutex // guards the feeds and over
 	cond   *sync.Cond
-	client feed
-	server feed
+	client fake.Feed
+	server fake.Feed
 	over   bool // the test has ended
 
 	front net.Conn // to the client: raw or TLS
@@ -41,6 +42,16 @@ type dialogue struct {
 	named bool                 // the reply to be read is one to EHLO
 	msg   transfer
 	body  bodyNotes
+}
+
+// line cuts what a side says into lines. One that is longer than what is read
+// ahead goes through as it is.
+func line(b []byte) int {
+	n := fake.Line(b)
+	if n == 0 && len(b) >= fake.Ahead {
+		n = len(b)
+	}
+	return n
 }
 
 // turn is what a step of the dialogue leads to.
@@ -70,8 +81,8 @@ func (d *dialogue) open() turn {
 		return end
 	}
 	if !d.srv.implicit {
-		d.client.start(d.raw)
-		d.server.start(d.back)
+		d.client.Start(d.raw)
+		d.server.Start(d.back)
 	}
 	r := d.reply()
 	if r == nil {
@@ -103,7 +114,7 @@ func (d *dialogue) step() turn {
 // serverGone notes that the server has hung up, as after 421.
 func (d *dialogue) serverGone() turn {
 	d.mu.Lock()
-	own := !d.over && d.client.err == nil
+	own := !d.over && d.client.Err == nil
 	d.mu.Unlock()
 	if own {
 		d.flush()
@@ -120,13 +131,13 @@ func (d *dialogue) wait() ([]byte, bool) {
 		switch {
 		case d.over:
 			return nil, false
-		case len(d.server.buf) > 0 || d.server.err != nil:
+		case len(d.server.Buf) > 0 || d.server.Err != nil:
 			return nil, true
 		}
-		if line, ok := d.client.line(); ok {
+		if line, ok := d.client.Unit(); ok {
 			return line, true
 		}
-		if d.client.err != nil {
+		if d.client.Err != nil {
 			d.notes.ClientClosed()
 			return nil, false
 		}
@@ -306,7 +317,7 @@ func (d *dialogue) sleep(wait time.Duration) turn {
 func (d *dialogue) untilGone() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for !d.over && d.client.err == nil {
+	for !d.over && d.client.Err == nil {
 		d.cond.Wait()
 	}
 }
@@ -321,15 +332,15 @@ func (d *dialogue) reply() []byte {
 	defer d.mu.Unlock()
 	var r []byte
 	for told := false; ; {
-		for l, ok := d.server.line(); ok; l, ok = d.server.line() {
+		for l, ok := d.server.Unit(); ok; l, ok = d.server.Unit() {
 			if r = append(r, l...); lastLine(l) {
 				return d.edit(r)
 			}
 		}
-		if d.over || d.server.err != nil {
+		if d.over || d.server.Err != nil {
 			return nil
 		}
-		if d.client.err != nil && len(d.client.buf) == 0 && !told {
+		if d.client.Err != nil && len(d.client.Buf) == 0 && !told {
 			told = true
 			_ = d.mem.CloseWrite()
 		}
@@ -355,7 +366,7 @@ func (d *dialogue) say(b []byte) {
 	d.notes.Server(string(b))
 	d.out = append(d.out, b...)
 	d.mu.Lock()
-	pipelined := d.client.hasLine()
+	pipelined := d.client.HasUnit()
 	d.mu.Unlock()
 	if !pipelined {
 		d.flush()
@@ -378,8 +389,8 @@ func (d *dialogue) hangUp() {
 	d.front.Close()
 	d.raw.Close()
 	d.mem.Close()
-	d.client.stop()
-	d.server.stop()
+	d.client.Stop()
+	d.server.Stop()
 }
 
 // kill ends the dialogue at the end of the test.

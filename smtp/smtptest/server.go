@@ -234,7 +234,8 @@ func (s *Server) dialogue(c net.Conn) *dialogue {
 	ours, theirs := memnet.Pair(c.RemoteAddr(), c.LocalAddr())
 	d := &dialogue{srv: s, front: c, raw: c, back: ours, mem: ours}
 	d.cond = sync.NewCond(&d.mu)
-	d.client.cond, d.server.cond = d.cond, d.cond
+	d.client.Cond, d.server.Cond = d.cond, d.cond
+	d.client.Cut, d.server.Cut = line, line
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

@@ -13,7 +13,7 @@ func (d *dialogue) starttls(a *action, line []byte) turn {
 		return d.act(a, nil)
 	}
 	d.mu.Lock()
-	behind := d.client.take(len(d.client.buf))
+	behind := d.client.Take(len(d.client.Buf))
 	d.mu.Unlock()
 	// What stands behind the command goes along: the server is to see it.
 	d.forward(append(line, behind...))
@@ -32,8 +32,8 @@ func (d *dialogue) starttls(a *action, line []byte) turn {
 		a.output, a.text, a.early = scripted, append(append([]byte(nil), said...), a.early...), nil
 	}
 	// From here on no octet of the client may be read but by TLS.
-	d.client.pause()
-	d.server.pause()
+	d.client.Pause()
+	d.server.Pause()
 	if d.deliver(a, r) == end {
 		return end
 	}
@@ -60,8 +60,8 @@ func (d *dialogue) startTLS() turn {
 	}
 	d.notes.TLS()
 	d.front, d.back = outer, inner
-	d.client.start(outer)
-	d.server.start(inner)
+	d.client.Start(outer)
+	d.server.Start(inner)
 	return next
 }
 
@@ -79,7 +79,7 @@ func (d *dialogue) spoilHandshake(a *action) turn {
 		_, _ = d.raw.Write(a.text)
 	}
 	if a.ending == stall {
-		d.client.start(d.raw) // to see the client go
+		d.client.Start(d.raw) // to see the client go
 		return d.finish(stall)
 	}
 	if a.ending == goOn {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/postilion-mail/postilion/internal/fake"
 	"github.com/postilion-mail/postilion/smtp"
 )
 
@@ -173,7 +174,7 @@ func (d *dialogue) transmit(cut func([]byte) (n int, end bool), pass func([]byte
 			}
 			continue
 		}
-		limit := int64(feedBuffer)
+		limit := int64(fake.Ahead)
 		if f != nil {
 			limit = min(limit, at-d.msg.pos)
 		}
@@ -196,14 +197,14 @@ func (d *dialogue) octets(limit int, cut func([]byte) int) []byte {
 		if d.over {
 			return nil
 		}
-		if n := min(len(d.client.buf), limit); n > 0 {
-			return d.client.take(cut(d.client.buf[:n]))
+		if n := min(len(d.client.Buf), limit); n > 0 {
+			return d.client.Take(cut(d.client.Buf[:n]))
 		}
-		if d.client.err != nil {
+		if d.client.Err != nil {
 			d.notes.ClientClosed()
 			return nil
 		}
-		if len(d.server.buf) > 0 || d.server.err != nil {
+		if len(d.server.Buf) > 0 || d.server.Err != nil {
 			d.mu.Unlock()
 			r := d.reply() // 421 most likely
 			if r != nil {
