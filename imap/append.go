@@ -90,9 +90,6 @@ func (a *appending) run(done func(mailbox.Mailbox, mailbox.Set) reply) reply {
 		c.err = a.abandon()
 	}
 	if c.err != nil {
-		if r.status == statusNo || r.status == statusBad {
-			c.tagged(r)
-		}
 		c.err = c.readError(c.err)
 		return reply{}
 	}
@@ -105,9 +102,7 @@ func (a *appending) refusal() reply {
 		return bad("Syntax error: " + err.Error())
 	}
 	if a.p.refused.status != "" {
-		r := a.p.refused
-		r.code = "CANNOT"
-		return r
+		return a.p.refused
 	}
 	return reply{}
 }
@@ -202,8 +197,8 @@ func (a *appending) message() (*mailbox.Incoming, error) {
 			p.Fail("ENABLE UTF8=ACCEPT before")
 		}
 	}
-	if a.n >= a.c.srv.limits.AppendMessages || a.single && a.n > 0 {
-		return nil, &replyError{no("LIMIT", "Too many messages")}
+	if a.n >= a.most() {
+		return nil, a.tooMany()
 	}
 	if p.OK() && p.TakeWord("CATENATE") {
 		p.SP()
@@ -231,6 +226,26 @@ func (a *appending) message() (*mailbox.Incoming, error) {
 	in.Body = a.begin()
 	a.body.utf8 = utf8
 	return in, nil
+}
+
+// tooMany is the answer to more messages than one command may bring.
+func (a *appending) tooMany() error {
+	if n := a.c.srv.limits.Messages; n > 0 && n <= a.c.srv.limits.AppendMessages && !a.single {
+		return &replyError{no("MESSAGELIMIT "+strconv.Itoa(n), "Too many messages")} // RFC 9738
+	}
+	return &replyError{no("LIMIT", "Too many messages")}
+}
+
+// most is how many messages one command may bring.
+func (a *appending) most() int {
+	n := a.c.srv.limits.AppendMessages
+	if m := a.c.srv.limits.Messages; m > 0 {
+		n = min(n, m)
+	}
+	if a.single {
+		n = 1
+	}
+	return n
 }
 
 // room refuses what is too large before it is asked for.

@@ -27,6 +27,7 @@ const (
 	// numbers: while it runs, sequence numbers must not change: no EXPUNGE is
 	// sent (RFC 9051 §7.5.1).
 	numbers flags = 1 << iota
+	bySeq         // it names messages by number, which UIDONLY forbids
 	secret        // its argument is nobody's business
 	silent        // no news are told at its end; it has told them, or there are none
 )
@@ -65,22 +66,22 @@ var commands = [...]command{
 	{verb: "CHECK", states: selected, run: (*conn).NOOP}, // RFC 3501 §6.4.1: no guarantee of anything
 	{verb: "EXPUNGE", states: selected, run: (*conn).EXPUNGE},
 	{verb: "UID EXPUNGE", states: selected, needs: "UIDPLUS", run: (*conn).EXPUNGE},
-	{verb: "SEARCH", states: selected, flags: numbers, run: (*conn).SEARCH},
+	{verb: "SEARCH", states: selected, flags: numbers | bySeq, run: (*conn).SEARCH},
 	{verb: "UID SEARCH", states: selected, run: (*conn).SEARCH},
-	{verb: "FETCH", states: selected, flags: numbers, run: (*conn).FETCH},
+	{verb: "FETCH", states: selected, flags: numbers | bySeq, run: (*conn).FETCH},
 	{verb: "UID FETCH", states: selected, run: (*conn).FETCH},
-	{verb: "STORE", states: selected, flags: numbers, run: (*conn).STORE},
+	{verb: "STORE", states: selected, flags: numbers | bySeq, run: (*conn).STORE},
 	{verb: "UID STORE", states: selected, run: (*conn).STORE},
-	{verb: "COPY", states: selected, run: (*conn).COPY},
+	{verb: "COPY", states: selected, flags: bySeq, run: (*conn).COPY},
 	{verb: "UID COPY", states: selected, run: (*conn).COPY},
-	{verb: "MOVE", states: selected, needs: "MOVE", run: (*conn).MOVE}, // RFC 6851 §3
+	{verb: "MOVE", states: selected, flags: bySeq, needs: "MOVE", run: (*conn).MOVE}, // RFC 6851 §3
 	{verb: "UID MOVE", states: selected, needs: "MOVE", run: (*conn).MOVE},
 
-	{verb: "REPLACE", states: selected, needs: "REPLACE", run: (*conn).REPLACE, streams: isMessage(1, true)}, // RFC 8508 §3
+	{verb: "REPLACE", states: selected, flags: bySeq, needs: "REPLACE", run: (*conn).REPLACE, streams: isMessage(1, true)}, // RFC 8508 §3
 	{verb: "UID REPLACE", states: selected, needs: "REPLACE", run: (*conn).REPLACE, streams: isMessage(2, true)},
-	{verb: "SORT", states: selected, flags: numbers, needs: "SORT", run: (*conn).SORT}, // RFC 5256 §3
+	{verb: "SORT", states: selected, flags: numbers | bySeq, needs: "SORT", run: (*conn).SORT}, // RFC 5256 §3
 	{verb: "UID SORT", states: selected, needs: "SORT", run: (*conn).SORT},
-	{verb: "THREAD", states: selected, flags: numbers, needs: "THREAD=REFERENCES", run: (*conn).THREAD},
+	{verb: "THREAD", states: selected, flags: numbers | bySeq, needs: "THREAD=REFERENCES", run: (*conn).THREAD},
 	{verb: "UID THREAD", states: selected, needs: "THREAD=REFERENCES", run: (*conn).THREAD},
 	{verb: "ESEARCH", states: loggedIn, needs: "MULTISEARCH", run: (*conn).ESEARCH},                                 // RFC 7377 §2
 	{verb: "CANCELUPDATE", states: selected, needs: "CONTEXT=SEARCH", run: (*conn).CANCELUPDATE},                    // RFC 5267 §4.3.5
@@ -131,13 +132,16 @@ func (c *conn) command(line []byte) error {
 	return c.settle(row, refused)
 }
 
+// uidRequired refuses message numbers (RFC 9586).
+var uidRequired = reply{statusBad, "UIDREQUIRED", "Message numbers are not allowed once UIDONLY is enabled"}
+
 // dispatch runs the command.
 func (c *conn) dispatch(row *command, p *parser) reply {
 	if r := c.allowed(row); r.status != "" {
 		return r
 	}
-	if c.on&uidonly != 0 && row.flags&numbers != 0 {
-		return reply{statusBad, "UIDREQUIRED", "Message numbers are not allowed once UIDONLY is enabled"} // RFC 9586
+	if c.on&uidonly != 0 && row.flags&bySeq != 0 {
+		return uidRequired
 	}
 	return row.run(c, p)
 }

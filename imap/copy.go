@@ -33,6 +33,9 @@ func (c *conn) transfer(p *parser, do func(context.Context, mailbox.Mailbox, mai
 		return no("READ-ONLY", "Mailbox is open read-only")
 	}
 	ranges, limited := c.limit(ranges)
+	if limited.code != "" && !move { // all or none
+		return no("MESSAGELIMIT "+strconv.Itoa(c.srv.limits.Messages), "Too many messages")
+	}
 	uids := c.sel.base.uidsOf(ranges)
 	id, dst, err := c.openTarget(name)
 	if err != nil {
@@ -80,11 +83,6 @@ func (c *conn) copied(id mailbox.ID, dst mailbox.Mailbox, from, to mailbox.Set, 
 			return limited
 		}
 		return c.withModSeq(ok(c.verb+" completed"), true)
-	case limited.code != "":
-		if code != "" {
-			c.put("OK [", code, "] Copied")
-		}
-		return limited
 	}
 	return okCode(code, c.verb+" completed")
 }

@@ -28,9 +28,9 @@ func (c *conn) GETMETADATA(p *parser) reply {
 	name, server := p.mailboxOrServer()
 	p.SP()
 	if p.Peek() == '(' {
-		p.List(func() { o.entries = append(o.entries, p.entry()) })
+		p.List(func() { o.entries = append(o.entries, p.entry(o.depth != 0)) })
 	} else {
-		o.entries = []string{p.entry()}
+		o.entries = []string{p.entry(o.depth != 0)}
 	}
 	if r := p.done(); r.status != "" {
 		return r
@@ -76,7 +76,7 @@ func (p *parser) metadataOption(o *metadataOption) {
 // metadataEntries takes what RETURN (METADATA ...) names (RFC 9590).
 func (p *parser) metadataEntries() *metadataOption {
 	o := &metadataOption{maxSize: -1}
-	p.List(func() { o.entries = append(o.entries, p.entry()) })
+	p.List(func() { o.entries = append(o.entries, p.entry(false)) })
 	return o
 }
 
@@ -89,9 +89,12 @@ func (p *parser) mailboxOrServer() (name string, server bool) {
 	return p.mailbox(), false
 }
 
-// entry takes the name of an annotation (RFC 5464 §3.1).
-func (p *parser) entry() string {
+// entry takes the name of an annotation (RFC 5464 §3.1), or one above all.
+func (p *parser) entry(above bool) string {
 	s := p.AString()
+	if above && (strings.EqualFold(s, "/private") || strings.EqualFold(s, "/shared")) {
+		return s
+	}
 	if p.OK() && !validEntry(s) {
 		p.Fail("entry name that begins with /private/ or /shared/")
 	}
@@ -210,7 +213,7 @@ func (c *conn) SETMETADATA(p *parser) reply {
 	p.SP()
 	var entries []mailbox.Entry
 	p.List(func() {
-		e := mailbox.Entry{Name: p.entry()}
+		e := mailbox.Entry{Name: p.entry(false)}
 		p.SP()
 		if s, has := p.NString(); has {
 			e.Value = append([]byte{}, s...)

@@ -67,7 +67,7 @@ func (c *conn) tellDifference(t telling, head *index, d difference) error {
 	c.putKeywords()
 	changed := d.changed
 	if len(t.own) > 0 && !t.silent {
-		changed = slices.DeleteFunc(changed, t.own.Contains)
+		changed = slices.DeleteFunc(slices.Clone(changed), t.own.Contains)
 	}
 	for _, uid := range changed {
 		m, seq := v.base.find(uid)

@@ -370,10 +370,13 @@ func (p *parser) eventGroup(n *notify) {
 	p.Want('(')
 	w := watched{filter: p.filter()}
 	p.SP()
-	if !p.TakeWord("NONE") {
+	switch {
+	case p.TakeWord("NONE"):
+	case p.Peek() == '(':
 		p.List(func() { p.event(&w) })
-		if w.events == 0 && p.refused.status == "" {
-			p.Fail("event")
+	default: // as in the example of RFC 5465 §3.1
+		for p.event(&w); p.OK() && p.Take(' '); {
+			p.event(&w)
 		}
 	}
 	p.Want(')')

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/postilion-mail/postilion/imap/internal/wire"
@@ -48,6 +49,7 @@ func (c *conn) search(s *searching) reply {
 	res := c.results(s, found)
 	res.modseq = modseq
 	switch {
+	case s.onlySaves(): // RFC 5182 §2.1
 	case s.given || c.on&rev2 != 0: // RFC 9051 §7.3.4
 		c.putESearch(s, res, "")
 	default:
@@ -153,7 +155,11 @@ func (c *conn) progress(done, all uint32) {
 		return
 	}
 	c.told = now
-	c.put(`OK [INPROGRESS ("`, c.tag, `" `, strconv.FormatUint(uint64(done), 10), " ", strconv.FormatUint(uint64(all), 10), ")] Still looking")
+	tag := `"` + c.tag + `"`
+	if strings.ContainsAny(c.tag, `]"\`) {
+		tag = "NIL" // a tag with "]" would end the response code
+	}
+	c.put("OK [INPROGRESS (", tag, " ", strconv.FormatUint(uint64(done), 10), " ", strconv.FormatUint(uint64(all), 10), ")] Still looking")
 	_ = c.flush()
 }
 
@@ -259,6 +265,11 @@ func (c *conn) putESearch(s *searching, r results, where string) {
 // nothing reports RETURN (), which asks for ALL (RFC 4731 §3.1).
 func (r *returns) nothing() bool {
 	return !r.min && !r.max && !r.all && !r.count && !r.save && r.partial == nil && !r.update
+}
+
+// onlySaves reports RETURN (SAVE), which has nothing to tell.
+func (r *returns) onlySaves() bool {
+	return r.save && !r.min && !r.max && !r.all && !r.count && r.partial == nil
 }
 
 func (c *conn) appendNumber(word string, n uint32) {

@@ -150,6 +150,9 @@ func (k *keyParser) one(depth int) *key {
 		p.Take('$')
 		return &key{kind: keySaved}
 	case c == '*' || '0' <= c && c <= '9':
+		if p.c.on&uidonly != 0 && p.refused.status == "" {
+			p.refused = uidRequired
+		}
 		return &key{kind: keyNumbers, numbers: p.Set().Resolve(p.lastNumber())}
 	}
 	word := p.Word()

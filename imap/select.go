@@ -111,7 +111,7 @@ func (c *conn) putSelected(info mailbox.Info) error {
 	c.putAnnouncement()
 	c.putExists(false)
 	state := v.base.state
-	if seq := v.unseen(); seq > 0 && c.on&rev2 == 0 {
+	if seq := v.unseen(); seq > 0 && c.on&(rev2|uidonly) == 0 {
 		c.put("OK [UNSEEN ", strconv.FormatUint(uint64(seq), 10), "] First unseen message")
 	}
 	c.put("OK [UIDVALIDITY ", strconv.FormatUint(uint64(state.UIDValidity), 10), "] UIDs are valid")

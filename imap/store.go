@@ -3,7 +3,6 @@ package imap
 import (
 	"strings"
 
-	"github.com/postilion-mail/postilion/imap/internal/wire"
 	"github.com/postilion-mail/postilion/spool/mailbox"
 )
 
@@ -153,8 +152,6 @@ func (c *conn) EXPUNGE(p *parser) reply {
 		if among = v.base.uidsOf(ranges); among == nil {
 			among = mailbox.Set{}
 		}
-	} else {
-		limited = c.limitExpunge(&among)
 	}
 	uids := v.deleted(among)
 	if len(uids) > 0 {
@@ -167,22 +164,6 @@ func (c *conn) EXPUNGE(p *parser) reply {
 		return limited
 	}
 	return c.withModSeq(ok(c.verb+" completed"), len(uids) > 0)
-}
-
-// limitExpunge bounds EXPUNGE, which names no messages.
-func (c *conn) limitExpunge(among *mailbox.Set) reply {
-	if c.srv.limits.Messages == 0 {
-		return reply{}
-	}
-	var all wire.Set
-	for _, r := range c.sel.base.seqs(c.sel.deleted(nil)) {
-		all.AddRange(r.From, r.To)
-	}
-	all, limited := c.limit(all)
-	if limited.code != "" {
-		*among = c.sel.base.uidsOf(all)
-	}
-	return limited
 }
 
 // withModSeq tells clients that follow mod-sequences the new highest one, which
