@@ -157,7 +157,8 @@ func verpContext(local, domain string) string { return local + "@" + domain }
 // member, and is still valid.
 func (w *Rewriter) Match(bounce, owner, member smtp.Path) bool {
 	orig, payload, scheme, err := w.readVERP(bounce)
-	if err != nil || scheme != SchemeVERP {
+	mark := addr.Lower(owner.Local()) + "+v"
+	if err != nil || scheme != SchemeVERP || bounce.Domain() != owner.Domain() || !strings.HasPrefix(addr.Lower(bounce.Local()), mark) {
 		return false
 	}
 	if !orig.IsNull() {
