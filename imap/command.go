@@ -151,7 +151,7 @@ func (c *conn) settle(row *command, r reply) error {
 	if r.status == "" {
 		return c.unsent
 	}
-	if c.sel != nil && row.flags&silent == 0 && r.status != statusBad {
+	if c.sel != nil && c.wants() && row.flags&silent == 0 && r.status != statusBad {
 		if err := c.news(row.flags&numbers == 0); err != nil {
 			return c.lost(err)
 		}

@@ -190,6 +190,7 @@ func (c *conn) fetchOne(f *fetching, m *message, seq uint32, uid, marked bool) e
 	c.begin()
 	c.out = c.appendFetch(c.out, seq, m.meta)
 	start := len(c.out)
+	uid = uid || c.on&qresync != 0 // RFC 7162 §3.2.4
 	if uid && c.on&uidonly == 0 {
 		c.out = append(c.out, "UID "...)
 		c.out = strconv.AppendUint(c.out, uint64(m.meta.UID), 10)

@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,6 +70,9 @@ func (c *conn) tellDifference(t telling, head *index, d difference) error {
 	if len(t.own) > 0 && !t.silent {
 		changed = slices.DeleteFunc(slices.Clone(changed), t.own.Contains)
 	}
+	if n := c.notify; n != nil && n.selected != nil && n.selected.events&flagChange == 0 {
+		changed = slices.DeleteFunc(slices.Clone(changed), func(uid mailbox.UID) bool { return !t.own.Contains(uid) })
+	}
 	for _, uid := range changed {
 		m, seq := v.base.find(uid)
 		if m == nil {
@@ -89,7 +93,18 @@ func (c *conn) tellDifference(t telling, head *index, d difference) error {
 	if err := c.updateContexts(old, d.changed); err != nil {
 		return err
 	}
-	return c.unsent
+	return c.putNew(old)
+}
+
+// putNew tells of new messages what NOTIFY asks for (RFC 5465 §5.2).
+func (c *conn) putNew(old *index) error {
+	n := c.notify
+	if n == nil || n.selected == nil || n.selected.fetch == nil || c.sel.base.last() <= old.last() {
+		return c.unsent
+	}
+	from := c.sel.base.from(old.last() + 1)
+	_, err := c.fetchAll(n.selected.fetch, wire.Set{{From: from, To: c.sel.base.n}}, false)
+	return cmp.Or(err, c.unsent)
 }
 
 // putOwn tells the flags of all messages of a STORE, changed or not.
