@@ -39,7 +39,7 @@
 // # Writing a store
 //
 // Implement [Store] and [Mailbox], and run mailboxtest over it. [FlagOp.Apply],
-// [Spelling], [Set], [Bytes], [CheckName] and [One] are what you would else write
+// [Spelling], [History], [Watchers], [Set], [Bytes], [CheckName] and [One] are what you would else write
 // yourself. Two rules need thought: a ModSeq becomes visible after all lower
 // ones, and no lock is held while the body of a message is read from its sender.
 //

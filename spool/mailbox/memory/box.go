@@ -31,7 +31,7 @@ type box struct {
 	gone     mailbox.History // expunges; for what it forgot Changes is Full
 	spelling mailbox.Spelling
 	grants   []mailbox.Grant
-	watchers watchers[struct{}]
+	watchers mailbox.Watchers[struct{}]
 }
 
 func (b *box) state() mailbox.State {

@@ -45,7 +45,7 @@ type Store struct {
 	messages   int64
 	limits     map[mailbox.ResourceName]int64 // set by SetQuota; nil means the fields
 	entries    map[mailbox.ID]annotations
-	watchers   watchers[mailbox.ID]
+	watchers   mailbox.Watchers[mailbox.ID]
 }
 
 var (
@@ -197,7 +197,7 @@ func (s *Store) Create(ctx context.Context, name string, use ...string) (mailbox
 func (s *Store) Delete(ctx context.Context, id mailbox.ID) error {
 	b, err := s.remove(ctx, id)
 	if err == nil {
-		b.watchers.call(struct{}{})
+		b.watchers.Call(struct{}{})
 		s.changed("")
 	}
 	return err
