@@ -85,7 +85,7 @@ func failure(m *mime.Message) (failed, ok bool) {
 // goes to the owners (RFC 3461 §5.2.7.1 a); a vacation notice goes nowhere.
 func (v *visit) unknown() error {
 	h := v.msg.Header()
-	if word := strings.ToLower(strings.TrimSpace(h.Get("Auto-Submitted"))); autoReplied(h) || word != "" && word != "no" {
+	if word := autoSubmitted(h); autoReplied(h) || word != "" && word != "no" {
 		if _, isReport := mime.ParseDSN(v.msg); !isReport {
 			return nil
 		}

@@ -78,7 +78,7 @@ func openFS(fsys safeio.FS) (*Dir, error) {
 	}
 	left, err := fsys.ReadDir("tmp") // by whoever died while writing
 	for _, e := range left {
-		err = errors.Join(err, fsys.Remove("tmp/" + e.Name()))
+		err = errors.Join(err, fsys.Remove("tmp/"+e.Name()))
 	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())

@@ -1,6 +1,7 @@
 package list
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -14,8 +15,7 @@ import (
 // answer to the wrong message begins a loop, or is a gift to a spammer.
 func (v *visit) mayAnswer(to smtp.Path) bool {
 	h := v.msg.Header()
-	word, _, _ := strings.Cut(strings.ToLower(h.Get("Auto-Submitted")), ";")
-	if word = strings.TrimSpace(word); word != "" && word != "no" || autoReplied(h) {
+	if word := autoSubmitted(h); word != "" && word != "no" || autoReplied(h) {
 		return false
 	}
 	switch strings.ToLower(strings.TrimSpace(h.Get("Precedence"))) {
@@ -63,6 +63,7 @@ type quota struct {
 	until map[string]time.Time
 	hour  time.Time // since when asked counts
 	asked int
+	swept time.Time
 }
 
 const maxQuota = 50_000
@@ -78,15 +79,8 @@ func (q *quota) take(now time.Time, name string, every time.Duration, max int) b
 	if now.Before(q.until[name]) || max > 0 && q.asked >= max {
 		return false
 	}
-	if len(q.until) >= maxQuota {
-		for k, t := range q.until {
-			if !now.Before(t) {
-				delete(q.until, k)
-			}
-		}
-		if len(q.until) >= maxQuota {
-			return false
-		}
+	if len(q.until) >= maxQuota && !q.sweep(now) {
+		return false
 	}
 	if q.until == nil {
 		q.until = map[string]time.Time{}
@@ -96,6 +90,16 @@ func (q *quota) take(now time.Time, name string, every time.Duration, max int) b
 		q.asked++
 	}
 	return true
+}
+
+// sweep forgets what is over, once a minute, and reports whether there is room.
+func (q *quota) sweep(now time.Time) bool {
+	if d := now.Sub(q.swept); d >= 0 && d < time.Minute {
+		return false
+	}
+	q.swept = now
+	maps.DeleteFunc(q.until, func(_ string, t time.Time) bool { return !now.Before(t) })
+	return len(q.until) < maxQuota
 }
 
 // busy are posts that somebody works on.

@@ -173,6 +173,15 @@ func (v *visit) size() (verdict, error) {
 
 // autoReplied reports that nobody has written the message by hand, or on purpose.
 func autoReplied(h mime.Header) bool {
-	word, _, _ := strings.Cut(strings.ToLower(h.Get("Auto-Submitted")), ";")
-	return strings.TrimSpace(word) == "auto-replied" || h.Has("X-Autoreply") || h.Has("X-Autorespond")
+	return autoSubmitted(h) == "auto-replied" || h.Has("X-Autoreply") || h.Has("X-Autorespond")
+}
+
+// autoSubmitted is the keyword of that field (RFC 3834 §5), without its parameters
+// and comments, "" where there is none.
+func autoSubmitted(h mime.Header) string {
+	word := strings.ToLower(strings.TrimSpace(h.Get("Auto-Submitted")))
+	if i := strings.IndexAny(word, "; \t("); i >= 0 {
+		word = word[:i]
+	}
+	return word
 }

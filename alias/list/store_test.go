@@ -1,0 +1,291 @@
+package list
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/postilion-mail/postilion/internal/safeio"
+	"github.com/postilion-mail/postilion/smtp"
+)
+
+// store is both kinds of it.
+type store interface {
+	Members
+	Held
+}
+
+// onBoth runs f over both stores.
+func onBoth(t *testing.T, f func(t *testing.T, s store)) {
+	t.Run("memory", func(t *testing.T) { f(t, &Memory{}) })
+	t.Run("dir", func(t *testing.T) {
+		d, err := OpenDir(t.TempDir())
+		require.NoError(t, err)
+		defer func() { require.NoError(t, d.Close()) }()
+		f(t, d)
+	})
+}
+
+func all(t testing.TB, s Members, list string) (out []Member) {
+	for x, err := range s.All(context.Background(), path(list)) {
+		require.NoError(t, err)
+		out = append(out, x)
+	}
+	return out
+}
+
+// set makes somebody what fn says.
+func set(t testing.TB, s Members, list, member string, fn func(*Member)) {
+	require.NoError(t, s.Update(context.Background(), path(list), path(member), func(x *Member) error { fn(x); return nil }))
+}
+
+func subscribed(x *Member) { x.State = Subscribed }
+
+func TestMembers(t *testing.T) {
+	onBoth(t, func(t *testing.T, s store) {
+		assert.Empty(t, all(t, s, "team"))
+		set(t, s, "team", "bob", func(x *Member) {
+			assert.Equal(t, Member{Path: path("bob")}, *x, "who is none has a path and nothing else")
+			x.State = Subscribed
+		})
+		set(t, s, "TEAM", "ANN", subscribed)
+		set(t, s, "other", "eve", subscribed)
+		got := all(t, s, "team")
+		require.Len(t, got, 2, "the case of names makes no difference")
+		assert.Equal(t, path("ANN"), got[0].Path, "but is kept")
+		set(t, s, "team", "ann", func(x *Member) {
+			assert.Equal(t, Subscribed, x.State)
+			x.Bounces = 3
+		})
+		assert.Equal(t, 3, all(t, s, "team")[0].Bounces)
+
+		err := s.Update(t.Context(), path("team"), path("bob"), func(x *Member) error { x.State = Disabled; return errDisk })
+		assert.ErrorIs(t, err, errDisk)
+		assert.Equal(t, Subscribed, all(t, s, "team")[1].State, "an error changes nothing")
+		set(t, s, "team", "ann", func(x *Member) { x.State = "" })
+		set(t, s, "team", "nobody", func(x *Member) {})
+		assert.Len(t, all(t, s, "team"), 1)
+
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		assert.ErrorIs(t, s.Update(ended, path("team"), path("bob"), nil), context.Canceled)
+		for _, err := range s.All(ended, path("team")) {
+			assert.ErrorIs(t, err, context.Canceled)
+		}
+		for x := range s.All(t.Context(), path("team")) {
+			set(t, s, "team", x.Path.Address(), func(x *Member) { x.Bounces++ }) // no lock is held
+			break
+		}
+	})
+}
+
+func TestMembersConcurrently(t *testing.T) {
+	onBoth(t, func(t *testing.T, s store) {
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				for range 10 {
+					set(t, s, "team", "bob", func(x *Member) { x.State, x.Bounces = Subscribed, x.Bounces+1 })
+					set(t, s, "team", fmt.Sprint("m", i), subscribed)
+					all(t, s, "team")
+				}
+			})
+		}
+		wg.Wait()
+		got := all(t, s, "team")
+		assert.Len(t, got, 9)
+		assert.Equal(t, 80, got[0].Bounces)
+	})
+}
+
+func TestHeld(t *testing.T) {
+	const id = "abcdefghi2"
+	env := smtp.Envelope{ID: "q1", From: path("ann"), To: []smtp.Recipient{{Path: path("team")}}, Prefix: []byte("X: y\r\n")}
+	onBoth(t, func(t *testing.T, s store) {
+		_, _, err := s.Open(t.Context(), id)
+		assert.ErrorIs(t, err, fs.ErrNotExist)
+		require.NoError(t, s.Drop(t.Context(), id))
+		require.NoError(t, s.Hold(t.Context(), id, env, strings.NewReader("hello")))
+		require.NoError(t, s.Hold(t.Context(), id, smtp.Envelope{}, strings.NewReader("jello")), "the first stays")
+		got, blob, err := s.Open(t.Context(), id)
+		require.NoError(t, err)
+		assert.Equal(t, env, got)
+		b, err := io.ReadAll(io.NewSectionReader(blob, 0, blob.Size()))
+		require.NoError(t, err)
+		assert.Equal(t, "hello", string(b))
+		require.NoError(t, s.Drop(t.Context(), id))
+		require.NoError(t, blob.Close())
+		_, _, err = s.Open(t.Context(), id)
+		assert.ErrorIs(t, err, fs.ErrNotExist)
+
+		assert.ErrorIs(t, s.Hold(t.Context(), id, env, iotest.ErrReader(errDisk)), errDisk)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		assert.ErrorIs(t, s.Hold(ended, id, env, strings.NewReader("x")), context.Canceled)
+		_, _, err = s.Open(t.Context(), id)
+		assert.ErrorIs(t, err, fs.ErrNotExist, "half a post is none")
+	})
+}
+
+var errDisk = errors.New("disk on fire")
+
+func TestDirStays(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lists")
+	d, err := OpenDir(dir)
+	require.NoError(t, err)
+	_, err = OpenDir(dir)
+	assert.ErrorIs(t, err, safeio.ErrLocked)
+	want := Member{Path: path(`"b > b"@crepes.fr`), State: Disabled, Moderated: true, Joined: time.Unix(1, 2).UTC(), Bounces: 7,
+		Bounced: time.Unix(3, 0).UTC(), Probed: time.Unix(4, 0).UTC()}
+	set(t, d, `"../x/y"@crepes.fr`, want.Path.Address(), func(x *Member) { *x = want })
+	require.NoError(t, d.Hold(t.Context(), "abcdefghi2", smtp.Envelope{From: path("ann")}, strings.NewReader("hello")))
+	require.NoError(t, d.Close())
+
+	info, err := os.Stat(filepath.Join(dir, "members"))
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o700), info.Mode().Perm())
+	files, err := os.ReadDir(filepath.Join(dir, "members"))
+	require.NoError(t, err)
+	require.Len(t, files, 1, "no name leads out of the directory")
+	info, err = files[0].Info()
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o600), info.Mode().Perm())
+
+	d, err = OpenDir(dir)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, d.Close()) }()
+	assert.Equal(t, []Member{want}, all(t, d, `"../x/y"@crepes.fr`))
+	env, blob, err := d.Open(t.Context(), "abcdefghi2")
+	require.NoError(t, err)
+	assert.Equal(t, path("ann"), env.From)
+	require.NoError(t, blob.Close())
+}
+
+func TestDirByHand(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "members"), 0o700))
+	file := filepath.Join(dir, "members", "team%40hamburger.edu")
+	require.NoError(t, os.WriteFile(file, []byte("# the team\n\nann@hamburger.edu\n<bob@crepes.fr> nomail moderated\r\n"), 0o600))
+	d, err := OpenDir(dir)
+	require.NoError(t, err)
+	defer d.Close()
+	assert.Equal(t, []Member{{Path: path("ann"), State: Subscribed}, {Path: path("bob@crepes.fr"), State: NoMail, Moderated: true}}, all(t, d, "team"))
+}
+
+func TestDirMistakes(t *testing.T) {
+	for _, line := range []string{"no address", "<>", "postmaster", "<a@b.c> what", "<a@b.c> subscribed what", "<a@b.c> subscribed bounces=x",
+		"<a@b.c> subscribed joined=yesterday", "<a@b.c>\n<A@b.c>"} {
+		_, err := parseMembers([]byte(line))
+		assert.Error(t, err, line)
+	}
+	d, err := OpenDir(t.TempDir())
+	require.NoError(t, err)
+	defer d.Close()
+	for _, id := range []string{"", "short", "../../etc/", "ABCDEFGHIJ", "abcdefghi/"} {
+		assert.Error(t, d.Hold(t.Context(), id, smtp.Envelope{}, strings.NewReader("")), id)
+		_, _, err := d.Open(t.Context(), id)
+		assert.Error(t, err, id)
+		assert.Error(t, d.Drop(t.Context(), id), id)
+	}
+	assert.Error(t, d.Update(t.Context(), path(strings.Repeat("x", 200)), path("bob"), func(*Member) error { return nil }))
+	for _, raw := range []string{"", "0000", "zzzzzzzz", "ffffffff", "00000004ab", "00000002ab"} {
+		f, err := d.fsys.OpenFile("held/abcdefghi3", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		require.NoError(t, err)
+		_, err = io.WriteString(f, raw)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		_, _, err = d.Open(t.Context(), "abcdefghi3")
+		assert.Error(t, err, "%q is damaged", raw)
+	}
+}
+
+func TestDirHoldsAThousand(t *testing.T) {
+	d, err := openFS(safeio.NewDisk())
+	require.NoError(t, err)
+	for i := range maxHeldPosts {
+		require.NoError(t, d.Hold(t.Context(), fmt.Sprintf("id%08d", i), smtp.Envelope{}, strings.NewReader("x")))
+	}
+	assert.Equal(t, "452 4.3.1", code(d.Hold(t.Context(), "abcdefghi2", smtp.Envelope{}, strings.NewReader("x"))))
+}
+
+// TestDirPowerCut: what Update and Hold have said is there, wherever the power is
+// cut, and nothing is half there. With syncs that lie the same test fails.
+func TestDirPowerCut(t *testing.T) {
+	run := func(lie bool) (states, lost int) {
+		disk := safeio.NewDisk()
+		if lie {
+			disk.Lie = func(safeio.Call) bool { return true }
+		}
+		d, err := openFS(disk)
+		require.NoError(t, err)
+		type said struct {
+			members int
+			held    string
+		}
+		disk.Mark(said{})
+		for i := range 6 {
+			set(t, d, "team", fmt.Sprint("m", i), subscribed)
+			disk.Mark(said{members: i + 1})
+			id := fmt.Sprintf("id%08d", i)
+			require.NoError(t, d.Hold(t.Context(), id, smtp.Envelope{From: path("ann")}, strings.NewReader(strings.Repeat("x", 3000))))
+			disk.Mark(said{held: id})
+		}
+		disk.Replay(func(m *safeio.Moment) bool {
+			members, held := 0, []string{}
+			for _, what := range m.Marks {
+				s := what.(said)
+				members = max(members, s.members)
+				if s.held != "" {
+					held = append(held, s.held)
+				}
+			}
+			if len(m.Marks) == 0 {
+				return true // while the directory is made
+			}
+			for seed := range uint64(4) {
+				states++
+				again, err := openFS(m.Cut(seed))
+				if err != nil {
+					lost++
+					continue
+				}
+				n := 0
+				for _, err := range again.All(context.Background(), path("team")) {
+					if err != nil {
+						n = -1
+						break
+					}
+					n++
+				}
+				if n < members {
+					lost++
+				}
+				for _, id := range held {
+					_, blob, err := again.Open(context.Background(), id)
+					if err != nil || blob.Size() != 3000 {
+						lost++
+					}
+				}
+			}
+			return true
+		})
+		return states, lost
+	}
+	states, lost := run(false)
+	t.Logf("%d states tried, %d lost", states, lost)
+	assert.Zero(t, lost)
+	_, lost = run(true)
+	assert.NotZero(t, lost, "this test has no teeth")
+}
