@@ -22,6 +22,9 @@ func (v *visit) mayAnswer(to smtp.Path) bool {
 	case "bulk", "list", "junk":
 		return false
 	}
+	if author, ok := v.from(); ok && isRobot(author) {
+		return false
+	}
 	return !v.env.From.IsNull() && !h.Has("List-Id") && !isRobot(v.env.From) && !isRobot(to) && !v.Owns(to)
 }
 

@@ -231,6 +231,15 @@ func TestImplicitDestination(t *testing.T) {
 	assert.NoError(t, h.send("ann", "team", letter("ann", "parent@crepes.fr", "x")))
 }
 
+// TestAnswersGoToTheSender: not to whom the message names as its author.
+func TestAnswersGoToTheSender(t *testing.T) {
+	h := newHouse(t)
+	require.NoError(t, h.send("mallory@crepes.fr", "team-request", letter("victim@crepes.fr", "team-request", "?")))
+	assert.Equal(t, []string{"mallory"}, h.one().to())
+	require.NoError(t, h.send("mallory@crepes.fr", "team", letter("victim@crepes.fr", "team", "buy")))
+	assert.Equal(t, []string{"mallory"}, h.take()[1].to())
+}
+
 // TestStrayCommands do not go to all members.
 func TestStrayCommands(t *testing.T) {
 	h := newHouse(t, "ann", "bob")

@@ -127,10 +127,11 @@ func (v *visit) askLeave(who smtp.Path) error {
 	return v.tell(v.ctx, Notice{Kind: ConfirmLeave, List: v.list, To: who, Reply: token}, smtp.Path{})
 }
 
-// answer tells the author of the message something, once a day.
+// answer tells who sent the message something, once a day: the sender of the
+// envelope and not the author, who may be somebody else's victim (RFC 3834 §4).
 func (v *visit) answer(kind Kind) error {
-	who, ok := v.from()
-	if !ok || !v.mayAnswer(who) || !v.mayTell(v.list, kind, who) {
+	who := v.env.From
+	if !v.mayAnswer(who) || !v.mayTell(v.list, kind, who) {
 		return nil
 	}
 	return v.tell(v.ctx, Notice{Kind: kind, List: v.list, To: who}, smtp.Path{})
