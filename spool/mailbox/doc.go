@@ -57,6 +57,7 @@
 //	Threads       Mailbox no THREADID
 //	POP3IDs       Mailbox UIDVALIDITY and UID are the unique ID
 //	Locker        Mailbox POP3 sessions exclude each other within a process
+//	Finder        Store   Find lists all mailboxes
 //	Counter       Store   CountsOf counts message by message
 //	StoreWatcher  Store   only the open mailbox is watched
 //	Quota         Store   no limits

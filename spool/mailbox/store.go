@@ -70,8 +70,19 @@ type Counts struct {
 	Size     int64  // bytes of all messages
 }
 
-// Find returns the mailbox of a name. The error is [ErrNotExist].
+// Finder is an optional interface of a [Store] that finds a mailbox without
+// listing all: a delivery looks for one by its name.
+type Finder interface {
+	// Find returns the mailbox of a name. The error is [ErrNotExist].
+	Find(ctx context.Context, name string) (Info, error)
+}
+
+// Find returns the mailbox of a name, by [Finder] or from the list. The error is
+// [ErrNotExist].
 func Find(ctx context.Context, s Store, name string) (Info, error) {
+	if f, ok := s.(Finder); ok {
+		return f.Find(ctx, name)
+	}
 	all, err := s.Mailboxes(ctx)
 	if err != nil {
 		return Info{}, err

@@ -350,6 +350,16 @@ func unknownID(h *harness) error {
 			return fmt.Errorf("ID %.20q: %w", id, err)
 		}
 	}
-	_, err := mailbox.Find(h.ctx, h.store, "nobody")
-	return wantErr("Find", err, mailbox.ErrNotExist)
+	for _, n := range []string{"nobody", "", "../x", "a//b", strings.Repeat("x", 2000)} {
+		_, err := mailbox.Find(h.ctx, h.store, n)
+		if err := wantErr(fmt.Sprintf("Find of %.20q", n), err, mailbox.ErrNotExist); err != nil {
+			return err
+		}
+	}
+	_, id, err := h.create("Sub/Work")
+	if err != nil {
+		return err
+	}
+	i, err := mailbox.Find(h.ctx, h.store, "Sub/Work")
+	return first(err, want("ID that Find gives", i.ID, id))
 }

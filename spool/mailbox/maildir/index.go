@@ -101,9 +101,11 @@ func (x *index) readOn() error {
 		return err
 	}
 	b := make([]byte, max(info.Size()-x.end, 0))
-	if n, err := x.file.ReadAt(b, x.end); err != nil && err != io.EOF || n < len(b) {
-		return cmp.Or(err, io.ErrUnexpectedEOF)
+	n, err := x.file.ReadAt(b, x.end)
+	if err != nil && err != io.EOF {
+		return err
 	}
+	b = b[:n]
 	for {
 		records, rest, ok := x.head.split(b)
 		if !ok {

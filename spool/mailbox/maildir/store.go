@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -25,6 +26,7 @@ type store struct {
 var (
 	_ mailbox.Store        = (*store)(nil)
 	_ mailbox.Counter      = (*store)(nil)
+	_ mailbox.Finder       = (*store)(nil)
 	_ mailbox.StoreWatcher = (*store)(nil)
 	_ mailbox.Quota        = (*store)(nil)
 )
@@ -151,20 +153,13 @@ func (s *store) Create(ctx context.Context, name string, use ...string) (id mail
 		return "", err
 	}
 	err = s.locked(ctx, func() error {
-		if _, there, err := s.find(func(l listing) bool { return l.name == name }); there || err != nil {
-			return orExists(err)
+		if _, there, err := s.named(name); there || err != nil {
+			return cmp.Or(err, mailbox.ErrExists)
 		}
 		id, err = s.make(dir, use)
 		return err
 	})
 	return id, s.wrap(err)
-}
-
-func orExists(err error) error {
-	if err == nil {
-		err = mailbox.ErrExists
-	}
-	return err
 }
 
 // make makes a mailbox under another name, whole, and then gives it its own.
@@ -289,8 +284,8 @@ func (s *store) Rename(ctx context.Context, id mailbox.ID, to string) error {
 		if err != nil {
 			return err
 		}
-		if _, there, err := s.find(func(l listing) bool { return l.name == to }); there || err != nil {
-			return orExists(err)
+		if _, there, err := s.named(to); there || err != nil {
+			return cmp.Or(err, mailbox.ErrExists)
 		}
 		if err := s.advance(0); err != nil {
 			return err
@@ -307,14 +302,62 @@ func (s *store) Rename(ctx context.Context, id mailbox.ID, to string) error {
 	}))
 }
 
+// named reads one mailbox of the list by its name. The lock is held.
+func (a *account) named(name string) (l listing, there bool, err error) {
+	if name, err = mailbox.CheckName(name); err != nil {
+		return l, false, nil
+	}
+	dir, err := folderDir(name)
+	if err != nil {
+		return l, false, nil
+	}
+	if again, ok := folderName(dir); dir != "." && (!ok || again != name) {
+		return l, false, nil
+	}
+	if _, err := a.fs().Lstat(path.Join(dir, "cur")); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return l, false, err
+	}
+	l, err = a.identify(name, dir)
+	return l, err == nil, err
+}
+
+// Find looks one mailbox up; see [mailbox.Finder].
+func (s *store) Find(ctx context.Context, name string) (i mailbox.Info, err error) {
+	err = s.locked(ctx, func() error {
+		l, there, err := s.named(name)
+		if err != nil || !there {
+			return cmp.Or(err, mailbox.ErrNotExist)
+		}
+		names, err := s.subscribed()
+		i = mailbox.Info{ID: l.id, Name: l.name, Subscribed: slices.Contains(names, l.name), Use: l.use}
+		return err
+	})
+	return i, s.wrap(err)
+}
+
+// byID finds a mailbox, at first where it was before. The lock is held.
+func (a *account) byID(id mailbox.ID) (listing, error) {
+	a.mu.Lock()
+	f := a.folders[id]
+	a.mu.Unlock()
+	if f != nil && !f.gone.Load() {
+		return listing{dir: *f.dir.Load(), id: id}, nil // the lock says that it is still there
+	}
+	l, there, err := a.find(func(l listing) bool { return l.id == id })
+	if err == nil && !there {
+		err = mailbox.ErrNotExist
+	}
+	return l, err
+}
+
 // Open opens a mailbox; see [mailbox.Store].
 func (s *store) Open(ctx context.Context, id mailbox.ID) (mailbox.Mailbox, error) {
 	var f *folder
 	err := s.locked(ctx, func() error {
-		l, there, err := s.find(func(l listing) bool { return l.id == id })
-		if err == nil && !there {
-			err = mailbox.ErrNotExist
-		}
+		l, err := s.byID(id)
 		if err == nil {
 			f = s.folderOf(id, l.dir)
 		}
