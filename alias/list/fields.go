@@ -81,7 +81,7 @@ func rawField(name string, fill func(*mime.Builder)) (string, error) {
 func mailto(p smtp.Path) string { return "mailto:" + escape(p.Address()) }
 
 // escape writes an address into a URL: no character of it can end the brackets, or
-// begin another parameter. RFC 6068 §2 leaves "@" as it is.
+// begin another parameter. "@" may stand there as it is.
 func escape(address string) string {
 	return strings.NewReplacer("+", "%20", "%40", "@").Replace(url.QueryEscape(address))
 }

@@ -22,7 +22,7 @@ func (v *visit) mayAnswer(to smtp.Path) bool {
 	case "bulk", "list", "junk":
 		return false
 	}
-	if author, ok := v.from(); ok && isRobot(author) {
+	if author, ok := v.from(); ok && (isRobot(author) || v.Owns(author)) {
 		return false
 	}
 	return !v.env.From.IsNull() && !h.Has("List-Id") && !isRobot(v.env.From) && !isRobot(to) && !v.Owns(to)
