@@ -245,7 +245,7 @@ func (m *modelClient) check(t testing.TB, s *Server) {
 	m.do(t, "UID FETCH 1:* UID") // numbers it has never asked about
 	fresh := newModelClient(t, s, m.r, true)
 	defer fresh.p.conn.Close()
-	require.Equal(t, fresh.uids, m.uids)
+	require.True(t, slices.Equal(fresh.uids, m.uids), "%v, want %v", m.uids, fresh.uids)
 	for uid, f := range fresh.flags {
 		if known, has := m.flags[uid]; has {
 			require.Equal(t, f, known, "flags of UID %d", uid)
