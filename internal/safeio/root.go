@@ -1,6 +1,7 @@
 package safeio
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -119,8 +120,19 @@ func (r *Root) Mkdir(name string, perm fs.FileMode) error { return r.top.Mkdir(n
 
 // Rename gives a file or directory another name; what had it is replaced.
 func (r *Root) Rename(from, to string) error {
+	if !fs.ValidPath(from) || !fs.ValidPath(to) || from == "." || to == "." {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrInvalid}
+	}
 	r.forget(from)
-	return r.top.Rename(from, to)
+	err := r.in(path.Dir(from), func(a *dir) error {
+		return r.in(path.Dir(to), func(b *dir) error {
+			return rename(a.self, path.Base(from), b.self, path.Base(to))
+		})
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		return r.top.Rename(from, to)
+	}
+	return err
 }
 
 // Link gives a file a second name, which must be free.

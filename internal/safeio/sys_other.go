@@ -3,6 +3,7 @@
 package safeio
 
 import (
+	"errors"
 	"os"
 	"runtime"
 )
@@ -21,3 +22,6 @@ func allocate(*os.File, int64) error { return nil }
 
 // space is not known: what is full shows when something is written.
 func space(*os.File) (Space, error) { return Space{-1, -1}, nil }
+
+// rename cannot be done by open directories; the caller walks.
+func rename(*os.File, string, *os.File, string) error { return errors.ErrUnsupported }

@@ -160,7 +160,7 @@ func (p *publication) unreserveLocked() {
 	}
 }
 
-// write puts the bytes of all files on the disk, in tmp/.
+// write puts the bytes of all files on the disk, under names for the time being.
 func (p *publication) write(ctx context.Context) error {
 	if p.parent == nil {
 		if err := p.s.inTime(ctx); err != nil {
@@ -188,7 +188,7 @@ func (p *publication) writePart(pt *part) error {
 	if err != nil {
 		return err
 	}
-	pt.file = &file{name: pt.w.name, records: headerLen + pt.w.size, seed: h.seed(pt.w.name)}
+	pt.file = &file{name: pt.w.at.name, shard: pt.w.at.shard, records: headerLen + pt.w.size, seed: h.seed(pt.w.at.name)}
 	var b []byte
 	for _, it := range pt.items {
 		pt.at = append(pt.at, uint32(len(b)))
@@ -209,11 +209,11 @@ func (p *publication) writePart(pt *part) error {
 	return pt.w.finish(h, b)
 }
 
-// abort removes what is in tmp/.
+// abort removes what has no name of its own yet.
 func (p *publication) abort() {
 	for _, pt := range p.parts {
 		if pt.w.file == nil && pt.file != nil {
-			_ = p.s.fsys.Remove(tmpPath(pt.w.name))
+			_ = p.s.fsys.Remove(pt.file.tmp())
 		}
 		pt.w.Abort()
 	}
@@ -232,13 +232,8 @@ func (p *publication) move(ctx context.Context) error {
 		if pt.file == nil {
 			continue
 		}
-		shard, err := s.shard()
-		pt.file.shard = shard
-		if err == nil {
-			shards[shard] = true
-			err = s.fsys.Rename(tmpPath(pt.file.name), pt.file.path())
-		}
-		if err != nil {
+		shards[pt.file.shard] = true
+		if err := s.fsys.Rename(pt.file.tmp(), pt.file.path()); err != nil {
 			p.abort()
 			return errors.Join(full(err), p.takeBack())
 		}

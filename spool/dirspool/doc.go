@@ -30,8 +30,8 @@
 //
 //	VERSION   the version of this layout
 //	lock      locked by the process that has the queue open
-//	tmp/      bodies on their way in; emptied by Open
-//	q/00 …    the queue: one file for each submission
+//	q/00 …    the queue: one file for each submission, with the suffix .tmp until
+//	          it is complete
 //	corrupt/  files that are damaged, kept for people to look at
 //
 // Directories have mode 0700, files 0600, and no name or link leads out (os.Root).
@@ -51,7 +51,8 @@
 //
 // [Options].ReserveBytes and ReserveInodes keep free space; below it mail is
 // refused with [spool.ErrFull], which is 452 4.3.1, while outcomes and bounces go
-// on. Room for the first outcomes is reserved behind each file. MaxItems bounds
+// on. When there is no room for the mark of a claim, nothing is handed out: what
+// could not be written down would be delivered again. MaxItems bounds
 // the memory, which holds a few words for each item and recipient; envelopes and
 // bodies stay on the disk. A body takes 32 KiB of memory while it comes in. Of
 // the text of a reply 4 KiB are kept. A Put whose ctx would end before the disk

@@ -17,7 +17,7 @@ import (
 //	'C'      all before it is complete
 //	'A' 'S'  attempts begun, and what became of them, in any number
 //
-// Up to 'C' it never changes, and it has its place in q/ only when all of that
+// Up to 'C' it never changes, and it has its name in q/ only when all of that
 // is on the disk. A record is
 //
 //	kind 1 | length of the data 4 | base 4 | data | CRC-32C 4

@@ -13,9 +13,9 @@ import (
 const (
 	lockName    = "lock"
 	versionName = "VERSION"
-	tmpDir      = "tmp"     // bodies on their way in
 	queueDir    = "q"       // 00 to ff, with a file for each submission
 	corruptDir  = "corrupt" // files that are damaged, for people to look at
+	tmpSuffix   = ".tmp"    // of a file that is not complete
 	versionText = "postilion dirspool 1\n"
 )
 
@@ -24,12 +24,12 @@ const (
 	filePerm = 0o600
 )
 
-func tmpPath(n fileName) string     { return tmpDir + "/" + n.String() }
 func corruptPath(n fileName) string { return corruptDir + "/" + n.String() }
 func shardPath(shard uint8) string  { return fmt.Sprintf("%s/%02x", queueDir, shard) }
 
 func (f *file) dir() string  { return shardPath(f.shard) }
 func (f *file) path() string { return f.dir() + "/" + f.name.String() }
+func (f *file) tmp() string  { return f.path() + tmpSuffix }
 
 // prepare makes the directories of a new spool, or finishes what a crash left
 // half made. VERSION comes last.
@@ -43,12 +43,12 @@ func prepare(fsys safeio.FS) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	for _, dir := range []string{tmpDir, queueDir, corruptDir} {
+	for _, dir := range []string{queueDir, corruptDir} {
 		if err := safeio.MkdirSync(fsys, dir, dirPerm); err != nil {
 			return err
 		}
 	}
-	return safeio.Replace(fsys, tmpDir+"/"+versionName, versionName, []byte(versionText), filePerm)
+	return safeio.Replace(fsys, versionName+tmpSuffix, versionName, []byte(versionText), filePerm)
 }
 
 // checkPerm refuses a directory into which others may write: they could put

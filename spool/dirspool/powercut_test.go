@@ -203,19 +203,19 @@ func (c *cutter) everyone(d *safeio.Disk) {
 // stays green would prove nothing. What recovery syncs is needed where a process
 // died first and the power went later.
 func TestTeeth(t *testing.T) {
-	file := func(c safeio.Call, dir string) bool {
-		return c.Op == safeio.OpSync && strings.HasPrefix(c.Name, dir+"/") && len(path.Base(c.Name)) == len(fileName{})
+	file := func(c safeio.Call, suffix string) bool {
+		return c.Op == safeio.OpSync && strings.HasPrefix(c.Name, queueDir) && path.Ext(c.Name) == suffix
 	}
 	names := func(c safeio.Call) bool { return c.Op == safeio.OpSyncDir && path.Dir(c.Name) == queueDir }
 	opening := func(p *process) bool { return p == nil }
 	again := map[string]int{} // syncs of a directory by one recovery
 	for name, lie := range map[string]func(p *process, c safeio.Call) bool{
-		"of a new file":        func(_ *process, c safeio.Call) bool { return file(c, tmpDir) },
-		"of an outcome":        func(p *process, c safeio.Call) bool { return file(c, queueDir) && !opening(p) },
+		"of a new file":        func(_ *process, c safeio.Call) bool { return file(c, tmpSuffix) },
+		"of an outcome":        func(p *process, c safeio.Call) bool { return file(c, "") && !opening(p) },
 		"of the names in q/xx": func(p *process, c safeio.Call) bool { return names(c) && !opening(p) },
 		"of a new directory":   func(_ *process, c safeio.Call) bool { return c.Op == safeio.OpSyncDir && c.Name == queueDir },
 		"of the top":           func(_ *process, c safeio.Call) bool { return c.Op == safeio.OpSyncDir && c.Name == "." },
-		"of VERSION":           func(_ *process, c safeio.Call) bool { return c.Op == safeio.OpSync && path.Base(c.Name) == versionName },
+		"of VERSION":           func(_ *process, c safeio.Call) bool { return c.Op == safeio.OpSync && c.Name == versionName+tmpSuffix },
 		"of q/xx, in recovery": func(p *process, c safeio.Call) bool { return names(c) && opening(p) },
 		"of a follow-up taken back, in recovery": func(p *process, c safeio.Call) bool {
 			if again[c.Name]++; !opening(p) {
@@ -223,7 +223,7 @@ func TestTeeth(t *testing.T) {
 			}
 			return names(c) && again[c.Name] > 1
 		},
-		"of an outcome, in recovery": func(p *process, c safeio.Call) bool { return file(c, queueDir) && opening(p) },
+		"of an outcome, in recovery": func(p *process, c safeio.Call) bool { return file(c, "") && opening(p) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			// The death of the process, and the power cut that leaves nothing, are

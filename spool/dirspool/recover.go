@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -77,9 +78,6 @@ func (s *Store) recover() error {
 	if err := prepare(s.fsys); err != nil {
 		return err
 	}
-	if err := s.clearTmp(); err != nil {
-		return err
-	}
 	todo, err := s.listQueue()
 	if err != nil {
 		return err
@@ -95,19 +93,6 @@ func (s *Store) recover() error {
 		s.opt.log().Info("spool is open", "items", r.Items, "torn", r.Torn, "held", r.Held, "corrupt", r.Corrupt, "unreadable", r.Unreadable)
 	}
 	return nil
-}
-
-// clearTmp removes what never came to its end: the lock is ours, so nobody is
-// writing any more.
-func (s *Store) clearTmp() error {
-	list, err := s.fsys.ReadDir(tmpDir)
-	for _, e := range list {
-		if err := s.fsys.Remove(tmpDir + "/" + e.Name()); err != nil {
-			return err
-		}
-		s.recovery.Unfinished++
-	}
-	return err
 }
 
 // found is a file as it was found.
@@ -146,6 +131,14 @@ func (s *Store) listQueue() ([]*found, error) {
 			return nil, err
 		}
 		for _, e := range list {
+			if strings.HasSuffix(e.Name(), tmpSuffix) {
+				// The lock is ours: nobody is writing it any more.
+				if err := s.fsys.Remove(dir + "/" + e.Name()); err != nil {
+					return nil, err
+				}
+				s.recovery.Unfinished++
+				continue
+			}
 			name, ok := parseName(e.Name())
 			if !ok || !e.Type().IsRegular() {
 				s.opt.log().Warn("spool has a stranger", "name", e.Name())

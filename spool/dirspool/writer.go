@@ -15,18 +15,16 @@ import (
 const (
 	// bufferSize is what a body takes in memory while it comes in.
 	bufferSize = 32 << 10
-	// outcomeRoom is reserved on the disk behind each file, so that the outcomes
-	// of the usual few attempts can be written when the disk is full.
-	outcomeRoom = 4 << 10
 	// checkEvery is after how many bytes of a body the free space is looked at
-	// again.
+	// again. A body that is declared as so large has its room reserved at once;
+	// for smaller ones that costs more than it gains.
 	checkEvery = 1 << 20
 )
 
 // writer is a body on its way in.
 type writer struct {
 	s        *Store
-	name     fileName
+	at       *file       // its name and directory
 	file     safeio.File // nil after Commit and Abort
 	followup bool        // may use the reserve
 	failed   error
@@ -78,19 +76,25 @@ func (s *Store) newWriter(size int64, followup bool) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{s: s, followup: followup}
-	copy(w.name[:], id)
-	w.file, err = s.fsys.OpenFile(tmpPath(w.name), os.O_RDWR|os.O_CREATE|os.O_EXCL, filePerm)
+	// It begins in the directory where it is to stay: a rename from another one
+	// costs the disk more.
+	shard, err := s.shard()
+	if err != nil {
+		return nil, full(err)
+	}
+	w := &writer{s: s, at: &file{shard: shard}, followup: followup}
+	copy(w.at.name[:], id)
+	w.file, err = s.fsys.OpenFile(w.at.tmp(), os.O_RDWR|os.O_CREATE|os.O_EXCL, filePerm)
 	if err != nil {
 		// It may be there all the same; O_EXCL says that it is then ours.
 		if !errors.Is(err, os.ErrExist) {
-			_ = s.fsys.Remove(tmpPath(w.name))
+			_ = s.fsys.Remove(w.at.tmp())
 		}
 		return nil, full(err)
 	}
-	if size > 0 {
+	if size >= checkEvery {
 		// That there is no room shows now, and not when all has been sent.
-		if err := w.file.Allocate(headerLen + size + outcomeRoom); err != nil {
+		if err := w.file.Allocate(headerLen + size); err != nil {
 			w.Abort()
 			return nil, full(err)
 		}
@@ -156,15 +160,11 @@ func (w *writer) flush() error {
 }
 
 // finish puts all that the file is to have on the disk: the body, the items and
-// the commit. It is then still in tmp/.
+// the commit. It has then still its name for the time being.
 func (w *writer) finish(h header, records []byte) error {
 	h.body, h.sum, h.records = w.size, w.sum, uint32(len(records))
-	end := headerLen + w.size + int64(len(records))
-	if err := w.file.Allocate(end + outcomeRoom); err != nil {
-		return full(err)
-	}
 	if w.written == 0 {
-		h.append((*w.buf)[:0], w.name) // the room in front
+		h.append((*w.buf)[:0], w.at.name) // the room in front
 	}
 	*w.buf = append(*w.buf, records...)
 	behind := w.written > 0
@@ -172,7 +172,7 @@ func (w *writer) finish(h header, records []byte) error {
 		return err
 	}
 	if behind {
-		if _, err := w.file.WriteAt(h.append(nil, w.name), 0); err != nil {
+		if _, err := w.file.WriteAt(h.append(nil, w.at.name), 0); err != nil {
 			return full(err)
 		}
 	}
@@ -203,6 +203,6 @@ func (w *writer) Abort() error {
 	w.file = nil
 	w.recycle()
 	// What stays is removed when the spool is opened the next time.
-	_ = w.s.fsys.Remove(tmpPath(w.name))
+	_ = w.s.fsys.Remove(w.at.tmp())
 	return nil
 }
