@@ -241,6 +241,9 @@ func (f *folder) enterFile(t *tx, from string, m *message) error {
 	to := f.at(dir, m.name)
 	t.touch(dir)
 	if err := f.fs().Link(from, to); err != nil {
+		if !errors.Is(err, fs.ErrExist) {
+			f.fs().Remove(to) // it may have been done all the same
+		}
 		return err
 	}
 	t.undo = append(t.undo, func() {

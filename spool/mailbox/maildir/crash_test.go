@@ -110,6 +110,7 @@ type workload struct {
 	s   *store
 	rnd *rand.Rand
 	n   int // of messages so far: their texts differ
+	did string
 }
 
 func (w *workload) box(name string) (mailbox.Mailbox, error) { return mailbox.OpenName(bg, w.s, name) }
@@ -143,8 +144,9 @@ func (w *workload) call() error {
 			some.Add(m.UID)
 		}
 	}
-	switch w.rnd.IntN(10) {
-	default:
+	w.did = []string{"append", "append", "append", "append", "flags", "flags", "expunge", "copy", "move", "list"}[w.rnd.IntN(10)]
+	switch w.did {
+	case "append":
 		var f mailbox.Flags
 		if w.rnd.IntN(2) == 0 {
 			f = mailbox.Flags{Sys: mailbox.Seen, Keywords: "k"}
@@ -157,16 +159,16 @@ func (w *workload) call() error {
 				}
 			}
 		})
-	case 4, 5:
+	case "flags":
 		f := []mailbox.Flags{{Sys: mailbox.Seen}, {Sys: mailbox.Flagged, Keywords: "work"}, {Keywords: "k"}}[w.rnd.IntN(3)]
 		_, err = a.SetFlags(bg, some, mailbox.FlagOp(w.rnd.IntN(3)), f, 0)
-	case 6:
+	case "expunge":
 		err = a.Expunge(bg, some)
-	case 7:
+	case "copy":
 		_, _, err = mailbox.Copy(bg, a, some, b)
-	case 8:
+	case "move":
 		_, _, err = mailbox.Move(bg, a, some, b)
-	case 9:
+	case "list":
 		err = w.list()
 	}
 	return err

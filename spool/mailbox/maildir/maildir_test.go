@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -92,4 +93,39 @@ func TestStoreOfProcesses(t *testing.T) {
 		p.Store = struct{ mailbox.Store }{openBob(tb, tree)}
 		return p
 	})
+}
+
+// put appends texts to INBOX.
+func put(s mailbox.Store, texts ...string) error {
+	m, err := mailbox.OpenName(bg, s, mailbox.Inbox)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	for _, text := range texts {
+		if _, err := m.Append(bg, mailbox.One(&mailbox.Incoming{Body: strings.NewReader(text)})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func inboxID(tb testing.TB, s mailbox.Store) mailbox.ID {
+	i, err := mailbox.Find(bg, s, mailbox.Inbox)
+	require.NoError(tb, err)
+	return i.ID
+}
+
+func inbox(tb testing.TB, s mailbox.Store) mailbox.Mailbox {
+	m, err := mailbox.OpenName(bg, s, mailbox.Inbox)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { m.Close() })
+	return m
+}
+
+func changes(tb testing.TB, m mailbox.Mailbox, since mailbox.ModSeq) mailbox.Delta {
+	tb.Helper()
+	d, err := m.Changes(bg, since)
+	require.NoError(tb, err)
+	return d
 }

@@ -63,6 +63,13 @@ func (t *tx) abort() {
 	for _, u := range slices.Backward(t.undo) {
 		u()
 	}
+	if len(t.undo) > 0 {
+		// Nobody should find after a crash what was refused. If this fails too,
+		// a message comes although its sender was told that it did not.
+		for d := range t.touched {
+			_ = t.f.fs().SyncDir(t.f.at(d))
+		}
+	}
 	if t.dirty {
 		t.f.mu.Lock()
 		t.f.seen, t.f.sure = stamps{}, false
