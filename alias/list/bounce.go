@@ -106,7 +106,7 @@ func (v *visit) weigh(who smtp.Path) error {
 		switch {
 		case since < day && x.Bounces > 0:
 			return errUnchanged
-		case since > forgetBounces || !x.Probed.IsZero(): // the probe has not come back
+		case since > forgetBounces: // and a probe that was sent then has not come back
 			x.Bounces = 0
 		}
 		x.Bounces, x.Bounced, x.Probed = x.Bounces+1, now, time.Time{}

@@ -41,7 +41,10 @@ func TestBounces(t *testing.T) {
 
 	require.NoError(t, h.write("bob", "team-join", "x")) // he is back
 	require.NoError(t, h.write("bob", h.one().reply(), "yes"))
-	assert.Equal(t, Member{Path: path("bob"), State: Subscribed, Joined: h.member("bob").Joined}, h.member("bob"))
+	back := Member{Path: path("bob"), State: Subscribed, Joined: h.member("bob").Joined}
+	assert.Equal(t, back, h.member("bob"))
+	require.NoError(t, h.send("", probe.envs[0].From.Address(), bounceOf(t, "bob", "failed")))
+	assert.Equal(t, back, h.member("bob"), "the probe of then says nothing of now")
 }
 
 func TestBouncesCountDays(t *testing.T) {

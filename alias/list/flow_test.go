@@ -207,6 +207,7 @@ func TestLongAddresses(t *testing.T) {
 		h := newHouse(t)
 		require.NoError(t, h.write(who, "team-join", "x"))
 		p := h.one()
+		assert.Equal(t, !path(who).IsASCII(), p.envs[0].Params.UTF8)
 		assert.LessOrEqual(t, len(path(p.reply()).Local()), 64)
 		assert.Equal(t, "550 5.7.1", code(h.write("mallory@crepes.fr", p.reply(), "yes")), "the token says only whether it is he")
 		require.NoError(t, h.write(who, p.reply(), "yes"))

@@ -220,6 +220,33 @@ func TestDirHoldsAThousand(t *testing.T) {
 	assert.Equal(t, "452 4.3.1", code(d.Hold(t.Context(), "abcdefghi2", smtp.Envelope{}, strings.NewReader("x"))))
 }
 
+// A change that failed has not happened, and the disk knows it better than we do.
+func TestDirFaults(t *testing.T) {
+	for n := range 12 {
+		disk := safeio.NewDisk()
+		d, err := openFS(disk)
+		require.NoError(t, err)
+		set(t, d, "team", "ann", subscribed)
+		at := disk.Calls() + n
+		disk.Fault = func(c safeio.Call) safeio.Fault {
+			if c.N == at {
+				return safeio.Fault{Err: errDisk}
+			}
+			return safeio.Fault{}
+		}
+		err = d.Update(t.Context(), path("team"), path("bob"), func(x *Member) error { x.State = Subscribed; return nil })
+		disk.Fault = nil
+		now := len(all(t, d, "team"))
+		require.NoError(t, d.Close())
+		again, err2 := openFS(disk)
+		require.NoError(t, err2)
+		assert.Len(t, all(t, again, "team"), now, "call %d: %v", n, err)
+		if err == nil {
+			assert.Equal(t, 2, now, "call %d", n)
+		}
+	}
+}
+
 // TestDirPowerCut: what Update and Hold have said is there, wherever the power is
 // cut, and nothing is half there. With syncs that lie the same test fails.
 func TestDirPowerCut(t *testing.T) {
