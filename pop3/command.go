@@ -33,7 +33,7 @@ const (
 	secret flags = 1 << iota // its argument is nobody's business
 	noArg                    // takes no argument
 	keeps                    // leaves what USER said alone
-	deep                     // goes into the store or the like: see serve.Aside
+	deep                     // goes into logins or handshakes, and waits long after: see serve.Aside
 )
 
 var commands = [...]command{
@@ -47,16 +47,16 @@ var commands = [...]command{
 	// RFC 1939 §5, §7
 	{"STAT", transaction, noArg, "", (*conn).STAT},
 	{"LIST", transaction, 0, "", (*conn).LIST},
-	{"RETR", transaction, deep, "", (*conn).RETR},
+	{"RETR", transaction, 0, "", (*conn).RETR},
 	{"DELE", transaction, 0, "", (*conn).DELE},
 	{"NOOP", transaction, noArg, "", (*conn).NOOP},
 	{"RSET", transaction, noArg, "", (*conn).RSET},
-	{"TOP", transaction, deep, "TOP", (*conn).TOP},
-	{"UIDL", transaction, deep, "UIDL", (*conn).UIDL},
+	{"TOP", transaction, 0, "TOP", (*conn).TOP},
+	{"UIDL", transaction, 0, "UIDL", (*conn).UIDL},
 	// both states
 	{"CAPA", anyState, noArg | keeps, "", (*conn).CAPA}, // RFC 2449 §5
 	{"LANG", anyState, keeps, "LANG", (*conn).LANG},     // RFC 6856 §3
-	{"QUIT", anyState, noArg | deep, "", (*conn).QUIT},  // RFC 1939 §4, §6
+	{"QUIT", anyState, noArg, "", (*conn).QUIT},         // RFC 1939 §4, §6
 }
 
 // command answers one line.
