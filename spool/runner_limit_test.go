@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,12 +86,13 @@ func TestRunnerDeadDestination(t *testing.T) {
 // A dead host's mail is tried as soon as the host is back, and a sender hears what
 // the host said when it last said something.
 func TestRunnerDeadThenAlive(t *testing.T) {
-	down := true
+	var down atomic.Bool
+	down.Store(true)
 	inWorld(t, func(w *world) {
 		w.Retry = &spool.Schedule{Steps: []time.Duration{10 * time.Hour}} // for those that were tried
 		next := w.Deliver
 		w.Deliver = func(ctx context.Context, env smtp.Envelope, body *io.SectionReader) smtp.Results {
-			if down && env.To[0].Path.Domain() == "hamburger.edu" {
+			if down.Load() && env.To[0].Path.Domain() == "hamburger.edu" {
 				return smtp.Failed(len(env.To), smtp.Reject(451, "4.4.1", "nobody there"))
 			}
 			return next(ctx, env, body)
@@ -100,7 +102,7 @@ func TestRunnerDeadThenAlive(t *testing.T) {
 			w.put(fmt.Sprintf("bob-%d@hamburger.edu", i))
 		}
 		w.pass(30 * time.Minute) // dead until 5, 15, 35
-		down = false
+		down.Store(false)
 		w.pass(6 * time.Minute)
 		assert.GreaterOrEqual(t, len(w.deliveries("bob")), 10, "all that was only put off, as soon as it answers")
 	})

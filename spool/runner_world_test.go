@@ -60,7 +60,7 @@ func inWorld(t *testing.T, set func(w *world), f func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, tries: map[string]int{}, running: map[string]int{}, most: map[string]int{}, ended: make(chan error, 1)}
 		w.Runner = spool.Runner{Store: &w.Store, Deliver: w.deliver, Name: "crepes.fr", Retry: &spool.Schedule{Jitter: -1},
-			Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+			Log: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 		w.Observe = spool.Observer{Sent: w.observe(&w.sent), Failed: w.observe(&w.failed), Deferred: w.observe(&w.deferred)}
 		if set != nil {
 			set(w)
@@ -82,6 +82,7 @@ func (w *world) start() {
 
 // end stops the Runner and gives what Run returned.
 func (w *world) end() error {
+	w.meet()
 	w.stop()
 	w.stop = nil
 	return <-w.ended
@@ -114,8 +115,23 @@ func (w *world) putAs(from string, set func(*smtp.Envelope), to ...string) spool
 
 // pass lets time pass and everything happen that happens meanwhile.
 func (w *world) pass(d time.Duration) {
+	w.meet() // what the test has read, others may write from now on
 	time.Sleep(d)
 	synctest.Wait()
+	w.meet()
+}
+
+// meet tells the race detector what the clock of the bubble has seen to.
+func (w *world) meet() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+}
+
+// Write takes a line of the log.
+func (w *world) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.Write(p)
 }
 
 var (

@@ -20,7 +20,7 @@ import (
 	"github.com/postilion-mail/postilion/spool/dirspool"
 )
 
-var mail = strings.Repeat(strings.Repeat("x", 76)+"\r\n", 52) // 4 KB
+var mail = strings.Repeat(strings.Repeat("x", 76)+"\r\n", 65) // 5 KB
 
 // diskFile is what the disk can do at best: write a file, sync it, give it its
 // name, sync the directory.

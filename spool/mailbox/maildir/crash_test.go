@@ -349,6 +349,7 @@ func next(s snapshot) mailbox.UID {
 // TestPowerCut: what was promised is there after a power cut at any step, with
 // any part of what was not synced on the disk.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	runs, calls, seeds := 10, 16, uint64(6)
 	if long() {
 		runs, calls, seeds = 20, 40, 16

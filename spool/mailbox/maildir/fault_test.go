@@ -110,6 +110,7 @@ func faulty(t *testing.T, seed uint64, calls, at int, f safeio.Fault) (int, erro
 // TestFaults: one call of the file system fails, whichever: the call that meets
 // it says so and leaves nothing half done, and all goes on.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	seeds, calls, stride := uint64(1), 8, 5
 	if long() {
 		seeds, calls, stride = 6, 12, 1

@@ -42,14 +42,16 @@ func bobs(t *Tree, parts ...string) string {
 }
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	mailboxtest.Run(t, func(tb testing.TB) mailbox.Store { return openBob(tb, newTree(tb)) })
 }
 
 func TestStoreWithQuota(t *testing.T) {
+	t.Parallel()
 	mailboxtest.Run(t, func(tb testing.TB) mailbox.Store {
-		tree := newTree(tb)
-		tree.MaxBytes, tree.MaxMessages = 100<<20, 10_000
-		return openBob(tb, tree)
+		s := diskStore(tb, safeio.NewDisk())
+		s.maxBytes, s.maxMessages = 100<<20, 10_000
+		return s
 	})
 }
 
@@ -82,6 +84,7 @@ func (p *processes) Open(ctx context.Context, id mailbox.ID) (mailbox.Mailbox, e
 
 // TestStoreOfProcesses: two trees over one directory share nothing but the files.
 func TestStoreOfProcesses(t *testing.T) {
+	t.Parallel()
 	mailboxtest.Run(t, func(tb testing.TB) mailbox.Store {
 		tree := newTree(tb)
 		p := &processes{next: new(atomic.Int64)}
