@@ -114,17 +114,12 @@ func (m *message) head() (mime.Header, error) {
 	case m.parsed != nil:
 		return m.parsed.Header(), nil
 	}
-	var err error
-	if h, is := m.mb.(mailbox.Headers); is && m.blob == nil {
-		var b []byte
-		if b, err = h.Header(m.c.ctx, m.meta.UID); err == nil {
-			m.header, _, err = mime.ReadHeader(bytes.NewReader(b))
-		}
-	} else if err = m.open(); err == nil {
-		m.header, _, err = mime.ReadHeader(io.NewSectionReader(m.blob, 0, m.blob.Size()))
+	b, err := mailbox.Header(m.c.ctx, m.mb, m.meta.UID)
+	if err != nil {
+		return mime.Header{}, err
 	}
-	m.hasHdr = err == nil
-	return m.header, err
+	m.header, m.hasHdr = mime.Parse(b).Header(), true
+	return m.header, nil
 }
 
 // forms returns what FETCH tells of the structure, from where it is kept or by

@@ -341,8 +341,8 @@ func TestAppendIsWhole(t *testing.T) {
 	assert.Empty(t, other.ok("NOOP"))
 	p.conn.Close()
 	assert.Empty(t, other.ok("NOOP"))
-	store.MaxMessages = 1
 	p = login(t, s)
+	p.ok(`SETQUOTA "" (MESSAGE 1)`)
 	p.send("a APPEND INBOX {3+}\r\na:b {3+}\r\nc:d\r\n")
 	assert.Contains(t, p.line(), "a NO [OVERQUOTA]")
 	p.ok("NOOP")

@@ -66,6 +66,9 @@ var texts = map[string]string{
 
 // codeOf asks an error for its response code; "" is none.
 func codeOf(err error) string {
+	if err == nil {
+		return ""
+	}
 	var r interface{ Response() string }
 	if errors.As(err, &r) {
 		if code := r.Response(); code != "" && wire.IsAtom(code) {

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/postilion-mail/postilion/imap/internal/wire"
@@ -211,6 +212,20 @@ func (k *key) compare(t time.Time) bool {
 	return !day.Before(k.date)
 }
 
+// scan looks for a text in the octets of a small message. It is sure that the
+// message does not match if the text is not in it and nothing is encoded. A
+// text with a space may be divided by the folding of a field.
+func (e *evaluation) scan(k *key) (sure bool, err error) {
+	if !k.needle.ascii || e.m.meta.Size > maxWhole || strings.ContainsAny(k.needle.fold, " \t") && k.kind == keyText {
+		return false, nil
+	}
+	if err := e.m.open(); err != nil {
+		return false, err
+	}
+	raw, err := e.m.whole()
+	return err == nil && !k.needle.inBytes(raw) && isPlain(raw), err
+}
+
 // read looks at keys for which the message must be read.
 func (e *evaluation) read(k *key) (bool, error) {
 	switch k.kind {
@@ -229,10 +244,13 @@ func (e *evaluation) read(k *key) (bool, error) {
 	case keyHeader:
 		h, err := e.m.head()
 		return err == nil && k.inField(h), err
-	case keyBody:
-		m, err := e.m.mime()
-		return err == nil && k.needle.inBody(m), err
+	}
+	if sure, err := e.scan(k); sure || err != nil {
+		return false, err
 	}
 	m, err := e.m.mime()
+	if k.kind == keyBody {
+		return err == nil && k.needle.inBody(m), err
+	}
 	return err == nil && (k.needle.inHeader(m.Header()) || k.needle.inParts(m)), err
 }

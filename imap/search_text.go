@@ -2,6 +2,7 @@ package imap
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 
@@ -47,8 +48,14 @@ func fold(s string) string {
 }
 
 func isASCII[T string | []byte](s T) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
+	b := []byte(s) // of a []byte this is no copy
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
 			return false
 		}
 	}
@@ -104,6 +111,25 @@ func (n *needle) inBytes(b []byte) bool {
 			j = at(up, k+1)
 		}
 	}
+}
+
+// encodings are words of messages in which texts may stand otherwise than they
+// are read.
+var encodings = [...]needle{newNeedle("=?"), newNeedle("base64"), newNeedle("quoted-printable"), newNeedle("uuencode"),
+	newNeedle("iso-2022"), newNeedle("utf-7"), newNeedle("utf-16"), newNeedle("utf-32"), newNeedle("hz-gb")}
+
+// isPlain reports whether all texts of a message stand in it as they are read,
+// so that it need not be parsed to be searched.
+func isPlain(raw []byte) bool {
+	if !isASCII(raw) {
+		return false
+	}
+	for i := range encodings {
+		if encodings[i].inBytes(raw) {
+			return false
+		}
+	}
+	return true
 }
 
 // inField looks in the fields of a name. An empty text is found in any.

@@ -56,12 +56,36 @@ func titleMonth(s []byte) string {
 	return string(b)
 }
 
-// AppendDateTime appends a date-time, as INTERNALDATE has it.
+// AppendDateTime appends a date-time, as INTERNALDATE has it. Lists of messages
+// have one for each, so it goes without package time's layouts.
 func AppendDateTime(dst []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	_, zone := t.Zone()
+	if year < 1000 || year > 9999 {
+		return append(t.AppendFormat(append(dst, '"'), dateTimeLayout), '"')
+	}
 	dst = append(dst, '"')
-	dst = t.AppendFormat(dst, dateTimeLayout)
-	return append(dst, '"')
+	if day < 10 {
+		dst = append(dst, ' ', byte('0'+day))
+	} else {
+		dst = appendTwo(dst, day)
+	}
+	dst = append(append(append(dst, '-'), month.String()[:3]...), '-')
+	dst = appendTwo(appendTwo(dst, year/100), year%100)
+	dst = appendTwo(append(dst, ' '), hour)
+	dst = appendTwo(append(dst, ':'), minute)
+	dst = appendTwo(append(dst, ':'), second)
+	sign := byte('+')
+	if zone < 0 {
+		sign, zone = '-', -zone
+	}
+	dst = appendTwo(append(dst, ' ', sign), zone/3600%100)
+	return append(appendTwo(dst, zone/60%60), '"')
 }
+
+// appendTwo appends two digits.
+func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
 
 // AppendDate appends a date, as search keys have it.
 func AppendDate(dst []byte, t time.Time) []byte { return t.AppendFormat(dst, dateLayout) }

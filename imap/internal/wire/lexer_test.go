@@ -250,3 +250,13 @@ func TestFold(t *testing.T) {
 	assert.False(t, IsAtom(""))
 	assert.False(t, IsTag([]byte("a+")))
 }
+
+// Dates are written as package time would.
+func TestAppendDateTime(t *testing.T) {
+	for _, zone := range []int{0, 3600, -8 * 3600, 5*3600 + 1800, -30 * 60} {
+		for _, s := range []int64{0, 1, 760683145, 1767323045, -1, 253402300799, -62135596800} {
+			at := time.Unix(s, 0).In(time.FixedZone("", zone))
+			assert.Equal(t, `"`+at.Format(dateTimeLayout)+`"`, string(AppendDateTime(nil, at)))
+		}
+	}
+}
