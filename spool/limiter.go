@@ -54,6 +54,7 @@ type Window struct {
 
 	mu    sync.Mutex // guards all below
 	dests map[string]*lane
+	busy  map[string]*lane // those of dests that are full
 	sweep int // number of destinations at which to look for idle ones
 }
 
@@ -103,8 +104,9 @@ func (w *Window) Acquire(dest string) (release func(smtp.Result), dead time.Time
 	}
 	l.running++
 	l.used = now
+	w.note(dest, l)
 	var once sync.Once
-	return func(r smtp.Result) { once.Do(func() { w.release(l, r) }) }, time.Time{}
+	return func(r smtp.Result) { once.Do(func() { w.release(dest, l, r) }) }, time.Time{}
 }
 
 // add begins a destination. Who has not been used for long is forgotten then,
@@ -135,9 +137,22 @@ func (l *lane) room() int {
 	return int(l.width)
 }
 
-func (w *Window) release(l *lane, r smtp.Result) {
+// note keeps busy true after a change.
+func (w *Window) note(dest string, l *lane) {
+	if !l.full() {
+		delete(w.busy, dest)
+		return
+	}
+	if w.busy == nil {
+		w.busy = map[string]*lane{}
+	}
+	w.busy[dest] = l
+}
+
+func (w *Window) release(dest string, l *lane, r smtp.Result) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	defer w.note(dest, l)
 	l.running--
 	l.used = w.now()
 	switch {
@@ -184,15 +199,14 @@ func (w *Window) failure(l *lane, throttled bool) {
 	l.deadTill, l.failed = now.Add(l.pause), 0
 }
 
-// Full names who takes no more now; see [Limiter]. It looks at each destination
-// of the last hours.
+// Full names who takes no more now; see [Limiter].
 func (w *Window) Full() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.now()
 	var out []string
-	for dest, l := range w.dests {
-		if !now.Before(l.deadTill) && l.full() {
+	for dest, l := range w.busy {
+		if !now.Before(l.deadTill) {
 			out = append(out, dest)
 		}
 	}

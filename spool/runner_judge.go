@@ -151,7 +151,9 @@ func (j *job) settle(out []Outcome, next ...followup) bool {
 		}
 		j.logger().Error("spool: cannot record an outcome", "err", err, "tries", n+1)
 		if errors.Is(err, ErrClosed) || errors.Is(err, ErrInvalid) || !pause(j.hard, backoff(n)) {
-			j.giveUp(err)
+			if len(out) > 0 { // what was only to be given back is, when the lease runs out
+				j.giveUp(err)
+			}
 			return false
 		}
 	}

@@ -138,6 +138,22 @@ func TestRunnerRecordsWhatWasDoneAtTheEnd(t *testing.T) {
 	})
 }
 
+// A claim that could not be given back loses nothing: its lease runs out.
+func TestRunnerCannotGiveBack(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Grace = -1
+		w.Runner.Store = &troubled{Store: &w.Store, settle: func() error { return errDisk }}
+	}, func(w *world) {
+		w.put("slow@hamburger.edu")
+		w.pass(time.Second)
+		assert.NoError(t, w.end())
+		w.pass(spool.DefaultLease)
+		claims, err := w.Claim(w.t.Context(), spool.Query{})
+		require.NoError(t, err)
+		assert.Len(t, claims, 1)
+	})
+}
+
 // Two Runners over one store share the work.
 func TestRunnersShareAStore(t *testing.T) {
 	inWorld(t, nil, func(w *world) {

@@ -30,7 +30,7 @@ func TestRunnerNotify(t *testing.T) {
 	for _, c := range []struct {
 		rcpt   string
 		notify smtp.Notify
-		want   string // after a day, of all reports; "" none
+		want   string // in the end, of all reports; "" none
 	}{
 		{"ok", notSaid, ""}, // §5.2.3 (c)
 		{"ok", success, "ok delivered 2.0.0"},
@@ -50,9 +50,9 @@ func TestRunnerNotify(t *testing.T) {
 		{"silent", notSaid, "silent delayed 4.0.0, silent failed 4.4.7"},
 	} {
 		t.Run(fmt.Sprint(c.rcpt, c.notify), func(t *testing.T) {
-			inWorld(t, func(w *world) { w.Retry = &spool.Schedule{Jitter: -1, Expire: 20 * time.Hour} }, func(w *world) {
+			inWorld(t, func(w *world) { w.Retry = &spool.Schedule{Jitter: -1, Expire: 8 * time.Hour} }, func(w *world) {
 				w.putAs("ann@crepes.fr", func(e *smtp.Envelope) { e.To[0].Notify = c.notify }, c.rcpt+"@hamburger.edu")
-				w.pass(24 * time.Hour)
+				w.pass(9 * time.Hour)
 				var got []string
 				for _, d := range w.reports() {
 					got = append(got, words(d)...)
