@@ -15,7 +15,7 @@ import (
 // [Manager] has it.
 type List struct {
 	Address     smtp.Path   // where posts go: team@hamburger.edu; no "+" in it
-	ID          string      // List-Id (RFC 2919 §2); "" is team.hamburger.edu
+	ID          string      // List-Id (RFC 2919 §2); "" is team.hamburger.edu, if the name fits there
 	Description string      // for people, one line
 	Owners      []smtp.Path // who moderate, and get what goes to team-owner@; none: it is refused
 

@@ -260,6 +260,9 @@ func TestCheck(t *testing.T) {
 	}{
 		{"the least", List{Address: path("team")}, true},
 		{"all", List{Address: path("Team"), ID: "a.b", Description: "Ünï \"x\" <y>", Tag: "[ü]", Help: "https://x.example/", Archive: "https://y.example/"}, true},
+		{"beyond ASCII", List{Address: path("Büro@bücher.example"), ID: "buero.xn--bcher-kva.example"}, true},
+		{"beyond ASCII, without an ID", List{Address: path("Büro@bücher.example")}, false},
+		{"a long name", List{Address: path(strings.Repeat("x", 60))}, true},
 		{"no address", List{}, false},
 		{"a plus", List{Address: path("a+b")}, false},
 		{"description of two lines", List{Address: path("team"), Description: "a\r\nBcc: x@y.z"}, false},
