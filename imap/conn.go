@@ -77,29 +77,28 @@ type conn struct {
 	phase     phase
 	errors    int32 // refused commands in a row
 	tries     int32 // failed logins
+	idling    bool  // between IDLE and DONE
 	quit      bool
 	cut       bool // the server hangs up, perhaps on a peer that still sends
 	err       error
 }
 
-// serve runs the dialogue from the greeting to the end.
+// serve runs the dialogue from the greeting to the end. Its frame, and those of
+// turn and await, lie on the stack of every connection that waits: they are
+// kept small, so that the stack can be.
 func (c *conn) serve() {
-	c.session = Session{ID: c.srv.newID(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr())}
-	if d := c.srv.waits.Login; d > 0 {
-		c.loginBy = time.Now().Add(d)
-	}
 	defer c.finish()
-	defer c.recover()
-	if c.err = c.open(); c.err != nil {
-		return
-	}
-	for c.err == nil && !c.quit {
+	for c.err = c.open(); c.err == nil && !c.quit; {
 		c.err = c.turn()
 	}
 }
 
 // open does what stands before the first command: TLS and the greeting.
 func (c *conn) open() error {
+	c.session = Session{ID: c.srv.newID(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr())}
+	if d := c.srv.waits.Login; d > 0 {
+		c.loginBy = time.Now().Add(d)
+	}
 	if c.sc.TLS {
 		if err := c.startTLS(); err != nil {
 			return err
@@ -114,8 +113,14 @@ func (c *conn) open() error {
 	return nil
 }
 
-// finish says what is to be said and lets go of everything.
+// finish says what is to be said and lets go of everything. A panic of the store
+// ends this connection alone.
 func (c *conn) finish() {
+	if v := recover(); v != nil {
+		c.out = append(c.out[:0:0], "* BYE [SERVERBUG] Internal error\r\n"...)
+		c.cut, c.err = true, errOver
+		c.panicked(v)
+	}
 	_ = c.flush()
 	c.guard(c.leave)
 	if c.err != nil && !errors.Is(c.err, io.EOF) && !errors.Is(c.err, errOver) {
@@ -147,15 +152,6 @@ func (c *conn) state() state {
 		return authed
 	}
 	return selected
-}
-
-// recover turns a panic of the store into the end of this connection alone.
-func (c *conn) recover() {
-	if v := recover(); v != nil {
-		c.out = append(c.out[:0:0], "* BYE [SERVERBUG] Internal error\r\n"...)
-		c.cut, c.err = true, errOver
-		c.panicked(v)
-	}
 }
 
 // guard runs f, of whose panic nobody needs to be told any more.
@@ -205,8 +201,11 @@ func (c *conn) turn() error {
 	if !c.sc.Busy() {
 		return c.bye(stopping)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return c.readError(err)
+	case c.idling:
+		return c.endIdle(line)
 	}
 	return c.command(line)
 }

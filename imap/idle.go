@@ -7,47 +7,55 @@ import (
 )
 
 // IDLE tells the news as they come, until the client says DONE (RFC 2177). The
-// connection waits on its own goroutine without any buffer; who changes the
-// mailbox rings its bell.
+// connection waits for that on its own goroutine, without any buffer, in turn:
+// the stack of one that idles is to be small. Who changes the mailbox rings its
+// bell.
 func (c *conn) IDLE(p *parser) reply {
 	if r := p.done(); r.status != "" {
 		return r
 	}
 	c.begin()
 	c.out = append(c.out, "+ idling\r\n"...)
-	always := c.bell.on.Swap(true)
-	c.r.Nudgeable = true
-	line, err := c.idle()
-	c.r.Nudgeable = false
-	c.bell.on.Store(always)
-	switch {
-	case c.err != nil:
-		return reply{}
-	case err != nil:
-		c.err = c.readError(err)
-		return reply{}
-	case !wire.EqualFold(line, "DONE"):
-		return bad("Expected DONE")
-	}
-	return ok("IDLE terminated")
+	c.idling = true
+	c.bell.on.Store(true)
+	return reply{}
 }
 
-// idle waits for a line.
-func (c *conn) idle() ([]byte, error) {
+// endIdle answers the line that ends IDLE.
+func (c *conn) endIdle(line []byte) error {
+	c.idling = false
+	c.bell.on.Store(c.notify.rings())
+	if !wire.EqualFold(line, "DONE") {
+		c.tagged(bad("Expected DONE"))
+		return c.countError()
+	}
+	c.tagged(ok("IDLE terminated"))
+	return c.unsent
+}
+
+// await waits for a line and meanwhile tells the news.
+func (c *conn) await() ([]byte, error) {
+	c.r.Nudgeable = true
 	since := time.Now()
 	for {
-		if c.err = c.tellNews(); c.err != nil {
-			return nil, c.err
+		if err := c.tellNews(); err != nil {
+			c.r.Nudgeable = false
+			return nil, err
 		}
-		if !c.sc.Idle() {
-			return nil, c.bye(stopping)
+		var err error
+		if c.r.Buffered() == 0 {
+			err = c.r.Fill(0)
 		}
-		line, err := c.readLine()
-		if !c.sc.Busy() {
-			return nil, c.bye(stopping)
+		if err == nil {
+			var line []byte
+			if line, err = c.readLine(); err == nil {
+				c.r.Nudgeable = false
+				return line, nil
+			}
 		}
 		if !c.disturbed(err, since) {
-			return line, err
+			c.r.Nudgeable = false
+			return nil, err
 		}
 	}
 }
@@ -55,8 +63,7 @@ func (c *conn) idle() ([]byte, error) {
 // tellNews tells what there is while the client waits.
 func (c *conn) tellNews() error {
 	if c.sel != nil && c.wants() {
-		t := telling{expunge: c.notify == nil || !c.notify.delayed || c.verb == "IDLE"}
-		if err := c.tell(t); err != nil {
+		if err := c.tell(telling{expunge: c.idling || c.notify == nil || !c.notify.delayed}); err != nil {
 			return c.lost(err)
 		}
 	}

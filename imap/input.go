@@ -55,25 +55,14 @@ func (c *conn) lineLimit() int {
 	return c.srv.limits.CommandLine
 }
 
-// awaitLine waits for the first line of a command. Meanwhile it passes on the
-// news that a client has asked for by NOTIFY.
+// awaitLine waits for the first line of a command, or for the end of IDLE.
+// Meanwhile it passes on the news that a client has asked for.
 func (c *conn) awaitLine() ([]byte, error) {
 	c.phase = inCommand
-	if c.notify == nil {
-		return c.readLine()
+	if c.bell.on.Load() {
+		return c.await()
 	}
-	c.r.Nudgeable = true
-	defer func() { c.r.Nudgeable = false }()
-	since := time.Now()
-	for {
-		if err := c.tellNews(); err != nil {
-			return nil, err
-		}
-		line, err := c.readLine()
-		if !c.disturbed(err, since) {
-			return line, err
-		}
-	}
+	return c.readLine()
 }
 
 // disturbed reports whether a wait ended for news, or to look for some.

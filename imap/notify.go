@@ -124,8 +124,11 @@ func (c *conn) startNotify(n *notify, status bool) reply {
 func (c *conn) setNotify(n *notify) {
 	c.notify.stop()
 	c.notify = n
-	c.bell.on.Store(n.selected != nil || n.stopWatch != nil)
+	c.bell.on.Store(n.rings())
 }
+
+// rings reports whether news are to be told at any time.
+func (n *notify) rings() bool { return n != nil && (n.selected != nil || n.stopWatch != nil) }
 
 func (n *notify) watchesOthers() bool {
 	for _, w := range n.others {
