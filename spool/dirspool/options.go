@@ -43,7 +43,7 @@ func (o *Options) maxItems() int { return cmp.Or(o.MaxItems, 1_000_000) }
 
 func (o *Options) maxCrashes() int { return cmp.Or(o.MaxCrashes, 3) }
 
-func (o *Options) filesPerShard() int { return cmp.Or(o.perShard, 4096) }
+func (o *Options) filesPerShard() int { return cmp.Or(o.perShard, 1024) }
 
 func (o *Options) now() time.Time {
 	if o.Now != nil {

@@ -284,9 +284,9 @@ func (a *account) folderOf(id mailbox.ID, dir string) *folder {
 	if f == nil {
 		f = &folder{account: a, id: id}
 		f.appends.group.Do = f.appendAll
-		f.dir.Store(&dir)
 		a.folders[id] = f
 	}
+	f.dir.Store(&dir)
 	f.refs++
 	return f
 }

@@ -78,6 +78,10 @@ func (b *box) Append(ctx context.Context, msgs iter.Seq2[*mailbox.Incoming, erro
 	return a.uids, nil
 }
 
+// reserveFrom is from which size on room on the disk is reserved before a message
+// is received. For small ones it costs more than it tells.
+const reserveFrom = 1 << 20
+
 // stage writes one message to tmp. No lock is held.
 func (f *folder) stage(ctx context.Context, in *mailbox.Incoming) (s staged, err error) {
 	if f.maxMessage >= 0 && in.Size > f.maxMessage {
@@ -96,7 +100,7 @@ func (f *folder) stage(ctx context.Context, in *mailbox.Incoming) (s staged, err
 	if err != nil {
 		return s, err
 	}
-	if in.Size > 0 {
+	if in.Size > reserveFrom {
 		err = w.Allocate(in.Size)
 	}
 	if err == nil {

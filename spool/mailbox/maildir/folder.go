@@ -140,6 +140,12 @@ func (f *folder) change(do func(t *tx) error) error {
 
 // refresh takes in what others changed. The lock is held.
 func (f *folder) refresh() error {
+	if !f.gone.Load() && !f.stillAt(f) {
+		// Another program renamed or removed it.
+		if err := f.relocate(); err != nil {
+			return err
+		}
+	}
 	if f.gone.Load() {
 		return mailbox.ErrNotExist
 	}

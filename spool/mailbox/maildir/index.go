@@ -87,10 +87,7 @@ func (x *index) load() error {
 		return err
 	}
 	x.moved = false // this is the file that was moved to
-	x.recs = slices.Clip(x.recs)
-	if cap(x.recs) > len(x.recs) {
-		x.recs = append(make([]rec, 0, len(x.recs)), x.recs...)
-	}
+	x.recs = append(make([]rec, 0, len(x.recs)), x.recs...)
 	return nil
 }
 

@@ -485,3 +485,30 @@ func TestLinesOfLargeFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestOthersRenameMailbox: a session goes on in a mailbox that another program
+// renamed, and ends in one that it removed.
+func TestOthersRenameMailbox(t *testing.T) {
+	tree := newTree(t)
+	s := openBob(t, tree)
+	id, err := s.Create(bg, "Work")
+	require.NoError(t, err)
+	m, err := s.Open(bg, id)
+	require.NoError(t, err)
+	defer m.Close()
+	add := func(text string) error {
+		_, err := m.Append(bg, mailbox.One(&mailbox.Incoming{Body: strings.NewReader(text)}))
+		return err
+	}
+	require.NoError(t, add("a"))
+	require.NoError(t, os.Rename(bobs(tree, ".Work"), bobs(tree, ".Other")))
+	require.NoError(t, os.Mkdir(bobs(tree, ".Work"), 0o700))
+	assert.Len(t, changes(t, m, 0).Messages, 1)
+	i, err := mailbox.Find(bg, s, "Other")
+	require.NoError(t, err)
+	assert.Equal(t, id, i.ID)
+	require.NoError(t, os.RemoveAll(bobs(tree, ".Other")))
+	_, err = m.Changes(bg, 0)
+	assert.ErrorIs(t, err, mailbox.ErrNotExist)
+	assert.Error(t, add("b"))
+}

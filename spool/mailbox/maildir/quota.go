@@ -155,28 +155,29 @@ func (a *account) room(bytes, messages int64) error {
 	return mailbox.ErrOverQuota
 }
 
-// Quotas is the limit of the account, under the root ""; see [mailbox.Quota].
-func (s *store) Quotas(ctx context.Context, id mailbox.ID) (roots []mailbox.QuotaRoot, err error) {
-	err = s.locked(ctx, func() error {
-		if _, there, err := s.find(func(l listing) bool { return l.id == id }); err != nil || !there && id != "" {
-			return errors.Join(err, mailbox.ErrNotExist)
-		}
-		if !s.limited() {
-			return nil
-		}
-		b, m, err := s.used(false)
-		if err != nil {
+// Quotas is the limit of the account, under the root ""; see [mailbox.Quota]. It
+// needs the lock only to count.
+func (s *store) Quotas(ctx context.Context, id mailbox.ID) ([]mailbox.QuotaRoot, error) {
+	if err := ctx.Err(); err != nil || !s.limited() {
+		return nil, err
+	}
+	b, err := safeio.ReadFile(s.fs(), quotaFile, maxQuotaFile)
+	bytes, messages, ok := parseQuota(b, s.limits())
+	if err != nil || !ok {
+		err = s.locked(ctx, func() error {
+			bytes, messages, err = s.used(false)
 			return err
+		})
+		if err != nil {
+			return nil, s.wrap(err)
 		}
-		var root mailbox.QuotaRoot
-		if s.maxBytes > 0 {
-			root.Resources = append(root.Resources, mailbox.Resource{Name: mailbox.Storage, Used: b, Limit: s.maxBytes})
-		}
-		if s.maxMessages > 0 {
-			root.Resources = append(root.Resources, mailbox.Resource{Name: mailbox.Messages, Used: m, Limit: s.maxMessages})
-		}
-		roots = []mailbox.QuotaRoot{root}
-		return nil
-	})
-	return roots, s.wrap(err)
+	}
+	var root mailbox.QuotaRoot
+	if s.maxBytes > 0 {
+		root.Resources = append(root.Resources, mailbox.Resource{Name: mailbox.Storage, Used: bytes, Limit: s.maxBytes})
+	}
+	if s.maxMessages > 0 {
+		root.Resources = append(root.Resources, mailbox.Resource{Name: mailbox.Messages, Used: messages, Limit: s.maxMessages})
+	}
+	return []mailbox.QuotaRoot{root}, nil
 }

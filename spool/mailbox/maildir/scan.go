@@ -87,16 +87,16 @@ func (f *folder) scanned(t *tx, before stamps) error {
 func (f *folder) readDirs() (found map[string]*entry, double []entry, err error) {
 	found = make(map[string]*entry, len(f.idx.recs))
 	for _, b := range []bits{inNew, 0} {
-		all, err := f.fs().ReadDir(f.at(dirOf(b)))
+		all, err := f.readNames(f.at(dirOf(b)))
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, d := range all {
-			base, _ := splitName(d.Name())
-			if !validBase(base) || d.Type()&fs.ModeType != 0 || len(d.Name()) > maxFile {
+		for _, name := range all {
+			base, _ := splitName(name)
+			if !validBase(base) || len(name) > maxFile {
 				continue
 			}
-			e := &entry{d.Name(), b}
+			e := &entry{name, b}
 			if old := found[base]; old != nil {
 				if f.prefers(old, e) {
 					old, e = e, old
@@ -107,6 +107,19 @@ func (f *folder) readDirs() (found map[string]*entry, double []entry, err error)
 		}
 	}
 	return found, double, nil
+}
+
+// readNames lists a directory, without a look at its files where that is possible.
+func (f *folder) readNames(dir string) ([]string, error) {
+	if r, ok := f.fs().(interface{ ReadNames(string) ([]string, error) }); ok {
+		return r.ReadNames(dir)
+	}
+	all, err := f.fs().ReadDir(dir)
+	names := make([]string, len(all))
+	for i, e := range all {
+		names[i] = e.Name()
+	}
+	return names, err
 }
 
 // prefers reports whether of two files with one unique part the first is the
@@ -207,8 +220,8 @@ func (f *folder) arrive(t *tx, found map[string]*entry) error {
 	var seq mailbox.ModSeq
 	for _, a := range all {
 		m, err := f.measure(a.base, a.entry)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // gone again, or moved: the next scan tells
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoFile) {
+			continue // gone again or moved, as the next scan tells, or never a message
 		}
 		if err != nil {
 			return err
@@ -226,6 +239,9 @@ func (f *folder) arrive(t *tx, found map[string]*entry) error {
 	return nil
 }
 
+// errNoFile is for directories and links among the messages.
+var errNoFile = errors.New("no regular file")
+
 // measure finds out what the index has of a message. A file whose name does not
 // say its size is read.
 func (f *folder) measure(base string, e *entry) (*message, error) {
@@ -234,6 +250,9 @@ func (f *folder) measure(base string, e *entry) (*message, error) {
 	info, err := f.fs().Lstat(name)
 	if err != nil {
 		return nil, err
+	}
+	if info.Mode()&fs.ModeType != 0 {
+		return nil, errNoFile
 	}
 	size := info.Size()
 	read, known := sizeIn(base, ",W=")

@@ -80,26 +80,34 @@ func (a *account) list() ([]listing, error) {
 	return out, nil
 }
 
-// identify reads the ID of a mailbox, or gives it one.
-func (a *account) identify(name, dir string) (listing, error) {
-	file := path.Join(dir, idFile)
-	b, err := safeio.ReadFile(a.fs(), file, maxID)
+// peek reads the ID of a mailbox, which it may not have yet. It needs no lock.
+func (a *account) peek(name, dir string) (l listing, ok bool, err error) {
+	b, err := safeio.ReadFile(a.fs(), path.Join(dir, idFile), maxID)
 	id, use, _ := strings.Cut(string(b), "\n")
 	if err == nil && validID(id) {
-		return listing{name, dir, mailbox.ID(id), strings.Fields(use)}, nil
+		return listing{name, dir, mailbox.ID(id), strings.Fields(use)}, true, nil
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return listing{}, err
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return listing{}, false, err
+}
+
+// identify reads the ID of a mailbox, or gives it one. The lock is held.
+func (a *account) identify(name, dir string) (listing, error) {
+	if l, ok, err := a.peek(name, dir); ok || err != nil {
+		return l, err
 	}
 	for _, d := range []string{"cur", "new", "tmp"} {
 		if err := safeio.MkdirSync(a.fs(), path.Join(dir, d), 0o700); err != nil {
 			return listing{}, err
 		}
 	}
-	if id, err = random(a.rand); err != nil {
+	id, err := random(a.rand)
+	if err != nil {
 		return listing{}, err
 	}
-	err = safeio.Replace(a.fs(), path.Join(dir, newPrefix+"id"), file, []byte(id+"\n\n"), 0o600)
+	err = safeio.Replace(a.fs(), path.Join(dir, newPrefix+"id"), path.Join(dir, idFile), []byte(id+"\n\n"), 0o600)
 	return listing{name, dir, mailbox.ID(id), nil}, err
 }
 
@@ -245,7 +253,7 @@ func (s *store) Delete(ctx context.Context, id mailbox.ID) error {
 		if err != nil {
 			return err
 		}
-		s.quota.lost = true
+		s.quota.lost = true // counted anew below, since the sum is wrong from now on
 		if err := s.advance(0); err != nil {
 			return err
 		}
@@ -265,7 +273,11 @@ func (s *store) Delete(ctx context.Context, id mailbox.ID) error {
 			s.wake = append(s.wake, f)
 		}
 		s.mu.Unlock()
-		return s.removeAll(gonePrefix + r)
+		if err := s.removeAll(gonePrefix + r); err != nil || !s.limited() {
+			return err
+		}
+		_, _, err = s.used(true)
+		return err
 	}))
 }
 
@@ -324,40 +336,85 @@ func (a *account) named(name string) (l listing, there bool, err error) {
 	return l, err == nil, err
 }
 
-// Find looks one mailbox up; see [mailbox.Finder].
+// Find looks one mailbox up; see [mailbox.Finder]. Deliveries begin with it, so
+// it needs the lock only for a mailbox that is new.
 func (s *store) Find(ctx context.Context, name string) (i mailbox.Info, err error) {
-	err = s.locked(ctx, func() error {
-		l, there, err := s.named(name)
-		if err != nil || !there {
-			return cmp.Or(err, mailbox.ErrNotExist)
-		}
-		names, err := s.subscribed()
-		i = mailbox.Info{ID: l.id, Name: l.name, Subscribed: slices.Contains(names, l.name), Use: l.use}
-		return err
-	})
-	return i, s.wrap(err)
+	if err := ctx.Err(); err != nil {
+		return i, err
+	}
+	l, ok := s.quickly(name)
+	if !ok {
+		err = s.locked(ctx, func() (err error) {
+			if l, ok, err = s.named(name); err == nil && !ok {
+				err = mailbox.ErrNotExist
+			}
+			return err
+		})
+	}
+	if err != nil {
+		return i, s.wrap(err)
+	}
+	names, err := s.subscribed()
+	return mailbox.Info{ID: l.id, Name: l.name, Subscribed: slices.Contains(names, l.name), Use: l.use}, s.wrap(err)
 }
 
-// byID finds a mailbox, at first where it was before. The lock is held.
-func (a *account) byID(id mailbox.ID) (listing, error) {
+// quickly is named without the lock, for what is there and has an ID.
+func (a *account) quickly(name string) (listing, bool) {
+	if g, err := a.generation(); err != nil || g == "" || g != *a.gen.Load() {
+		return listing{}, false
+	}
+	name, err := mailbox.CheckName(name)
+	if err != nil {
+		return listing{}, false
+	}
+	dir, err := folderDir(name)
+	if err != nil {
+		return listing{}, false
+	}
+	l, ok, err := a.peek(name, dir)
+	return l, ok && err == nil
+}
+
+// stillAt reports whether a folder is where it was: other programs may rename it
+// without a word.
+func (a *account) stillAt(f *folder) bool {
+	l, ok, err := a.peek("", *f.dir.Load())
+	return err == nil && ok && l.id == f.id && !f.gone.Load()
+}
+
+// opened returns the folder of a mailbox that is open already, with another
+// reference.
+func (a *account) opened(id mailbox.ID) *folder {
+	if g, err := a.generation(); err != nil || g != *a.gen.Load() {
+		return nil
+	}
 	a.mu.Lock()
 	f := a.folders[id]
+	if f != nil {
+		f.refs++
+	}
 	a.mu.Unlock()
-	if f != nil && !f.gone.Load() {
-		return listing{dir: *f.dir.Load(), id: id}, nil // the lock says that it is still there
+	if f != nil && !a.stillAt(f) {
+		a.release(f)
+		return nil
 	}
-	l, there, err := a.find(func(l listing) bool { return l.id == id })
-	if err == nil && !there {
-		err = mailbox.ErrNotExist
-	}
-	return l, err
+	return f
 }
 
 // Open opens a mailbox; see [mailbox.Store].
 func (s *store) Open(ctx context.Context, id mailbox.ID) (mailbox.Mailbox, error) {
-	var f *folder
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f := s.opened(id)
+	if f != nil {
+		return &box{folder: f}, nil
+	}
 	err := s.locked(ctx, func() error {
-		l, err := s.byID(id)
+		l, there, err := s.find(func(l listing) bool { return l.id == id })
+		if err == nil && !there {
+			err = mailbox.ErrNotExist
+		}
 		if err == nil {
 			f = s.folderOf(id, l.dir)
 		}
