@@ -111,6 +111,23 @@ func TestFiles(t *testing.T) {
 }
 
 // TestConfined: no name leads out, and no link either.
+func TestReadNames(t *testing.T) {
+	dir := t.TempDir()
+	r, err := OpenRoot(dir)
+	require.NoError(t, err)
+	defer r.Close()
+	require.NoError(t, r.Mkdir("d", 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "d", "x"), nil, 0o600))
+	require.NoError(t, os.Symlink("/", filepath.Join(dir, "d", "link")))
+	names, err := r.ReadNames("d")
+	require.NoError(t, err)
+	assert.ElementsMatch(t, []string{"x", "link"}, names)
+	_, err = r.ReadNames("d/link")
+	assert.Error(t, err)
+	_, err = r.ReadNames("none")
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+}
+
 func TestConfined(t *testing.T) {
 	both(t, func(t *testing.T, fsys FS) {
 		for _, name := range []string{"../x", "/etc/passwd", "a/../../x"} {

@@ -155,6 +155,18 @@ func (r *Root) ReadDir(name string) ([]fs.DirEntry, error) {
 	return f.ReadDir(-1)
 }
 
+// ReadNames gives the names in a directory and nothing else, in no order. In a
+// large one it is many times faster than ReadDir, which below a root looks at
+// each file.
+func (r *Root) ReadNames(name string) ([]string, error) {
+	f, err := r.top.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
 // Lstat describes a file; a symbolic link is not followed.
 func (r *Root) Lstat(name string) (info fs.FileInfo, err error) {
 	err = r.in(path.Dir(name), func(d *dir) (err error) {

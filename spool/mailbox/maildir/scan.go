@@ -111,7 +111,9 @@ func (f *folder) readDirs() (found map[string]*entry, double []entry, err error)
 
 // readNames lists a directory, without a look at its files where that is possible.
 func (f *folder) readNames(dir string) ([]string, error) {
-	if r, ok := f.fs().(interface{ ReadNames(string) ([]string, error) }); ok {
+	if r, ok := f.fs().(interface {
+		ReadNames(string) ([]string, error)
+	}); ok {
 		return r.ReadNames(dir)
 	}
 	all, err := f.fs().ReadDir(dir)
