@@ -1,8 +1,11 @@
 package dirspool_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -164,4 +167,63 @@ func BenchmarkOutcome(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// BenchmarkSMTP: 16 sessions send to an smtp.Server whose handler puts, beside
+// what the disk does with 16 writers. The clients are in the same process, so
+// their work is in the CPU time.
+func BenchmarkSMTP(b *testing.B) {
+	s := openBench(b)
+	srv := &smtp.Server{
+		Limits: smtp.Limits{Messages: -1},
+		Handler: smtp.Handler{Message: func(ctx context.Context, t *smtp.Transaction, body io.Reader) error {
+			id, err := spool.Put(ctx, s, body, t.Envelope)
+			t.Queued = string(id)
+			return err
+		}},
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	go srv.Serve(ln)
+	b.Cleanup(func() { srv.Close() })
+	sessions := make(chan *session, 16)
+	for range cap(sessions) {
+		c, err := net.Dial("tcp", ln.Addr().String())
+		require.NoError(b, err)
+		b.Cleanup(func() { c.Close() })
+		l := &session{c, bufio.NewReader(c)}
+		require.NoError(b, l.say("", 1))
+		require.NoError(b, l.say("HELO c.example\r\n", 1))
+		sessions <- l
+	}
+	against(b, 16, 16, func() error {
+		l := <-sessions
+		defer func() { sessions <- l }()
+		if err := l.say("MAIL FROM:<ann@crepes.example>\r\nRCPT TO:<bob@hamburger.example>\r\nDATA\r\n", 3); err != nil {
+			return err
+		}
+		return l.say(mail+".\r\n", 1)
+	})
+}
+
+// session is a client that costs next to nothing.
+type session struct {
+	c net.Conn
+	r *bufio.Reader
+}
+
+// say writes s in one packet and reads so many lines of reply.
+func (l *session) say(s string, lines int) error {
+	if s != "" {
+		if _, err := io.WriteString(l.c, s); err != nil {
+			return err
+		}
+	}
+	for range lines {
+		line, err := l.r.ReadSlice('\n')
+		if err != nil || line[0] != '2' && line[0] != '3' {
+			return fmt.Errorf("%.40q: %q %w", s, line, err)
+		}
+	}
+	return nil
 }

@@ -32,7 +32,7 @@ type Options struct {
 	// because of crashes, a disk that fails. nil means silent.
 	Log *slog.Logger
 
-	perShard int // files in one directory before the next is begun; 0 means 4096
+	perShard int // files in one directory before the next is begun; 0 means 1024
 }
 
 func (o *Options) reserve() safeio.Space {

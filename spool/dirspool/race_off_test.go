@@ -1,0 +1,5 @@
+//go:build !race
+
+package dirspool
+
+const raceEnabled = false
