@@ -2,7 +2,6 @@ package list
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +14,11 @@ import (
 
 // sorted are members in the order of their keys.
 func sorted(l map[string]Member) []Member {
-	return slices.SortedFunc(maps.Values(l), func(a, b Member) int { return cmp.Compare(key(a.Path), key(b.Path)) })
+	out := make([]Member, 0, len(l))
+	for _, k := range slices.Sorted(maps.Keys(l)) {
+		out = append(out, l[k])
+	}
+	return out
 }
 
 // formatMembers writes a file of members.

@@ -67,7 +67,7 @@ func (v *visit) copyFor(x Member, common []byte) (smtp.Envelope, error) {
 		return env, err
 	}
 	env.Prefix = bytes.Clone(common)
-	if post { // RFC 8058 §3.1: both, and a DKIM signature made after this over both
+	if post { // RFC 8058 §3.1: both fields, with a DKIM signature over both
 		err = env.AddField("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 	}
 	if err == nil {
@@ -162,9 +162,10 @@ func (m *Manager) leaveURLs(l *List, p smtp.Path) (value string, post bool, err 
 	if err != nil {
 		return "", false, err
 	}
-	value = "<mailto:" + escape(token.Address()) + ">"
+	to := escape(token.Address())
+	value = "<mailto:" + to + ">"
 	if strings.HasPrefix(m.URL, "https://") {
-		value, post = "<"+m.URL+sep(m.URL)+"to="+escape(token.Address())+">,\r\n "+value, true
+		value, post = "<"+m.URL+sep(m.URL)+"to="+to+">,\r\n "+value, true
 	}
 	return value, post, nil
 }

@@ -59,7 +59,7 @@
 // Who asks to join is asked back, at the address that is to join, and becomes a
 // member by answering. Who asks for somebody else has only caused that question;
 // no text of his is in it, it goes to one address once an hour, and to all no more
-// often than MaxAsked. Whether somebody is a member is told to nobody but him.
+// often than MaxAnswers. Whether somebody is a member is told to nobody but him.
 // Leaving works the same way; with the token of a copy it needs no question.
 //
 // # Bounces
@@ -72,7 +72,7 @@
 //
 // # Limits and defaults
 //
-// 50 Received fields, 200 questions an hour, a notice of one kind to one address
+// 50 Received fields, 200 answers to strangers an hour, a notice of one kind to one address
 // once a day. Memory holds 16 MiB of held posts, Dir a thousand. Of a post its
 // header is in memory, and an envelope for each member while it is queued. Those
 // limits that count in time are of one process.

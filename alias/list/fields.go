@@ -83,7 +83,8 @@ func mailto(p smtp.Path) string { return "mailto:" + escape(p.Address()) }
 // escape writes an address into a URL: no character of it can end the brackets, or
 // begin another parameter. "@" may stand there as it is.
 func escape(address string) string {
-	return strings.NewReplacer("+", "%20", "%40", "@").Replace(url.QueryEscape(address))
+	s := strings.ReplaceAll(url.QueryEscape(address), "+", "%20")
+	return strings.ReplaceAll(s, "%40", "@")
 }
 
 // sep begins a parameter.

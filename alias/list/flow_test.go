@@ -1,6 +1,8 @@
 package list
 
 import (
+	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -153,9 +155,20 @@ func TestAcceptFails(t *testing.T) {
 	h.fail = nil
 	require.NoError(t, h.write("zoe", ask.reply(), "ok"))
 	assert.Equal(t, []string{"ann"}, h.one().to())
-	assert.False(t, h.busy.ids["x"])
-	require.True(t, h.busy.begin("x"))
-	assert.False(t, h.busy.begin("x"), "two owners at once")
+
+	// Two owners at once: the second is told to come again, and finds nothing then.
+	require.NoError(t, h.write("mallory@crepes.fr", "team", "more"))
+	ask = h.take()[0]
+	inner := h.Post
+	h.Post = func(ctx context.Context, body io.Reader, envs ...smtp.Envelope) error {
+		h.Post = inner
+		assert.Equal(t, "451 4.3.0", code(h.write("zoe", ask.reply(), "me too")))
+		return inner(ctx, body, envs...)
+	}
+	require.NoError(t, h.write("zoe", ask.reply(), "ok"))
+	assert.Equal(t, []string{"ann"}, h.one().to())
+	require.NoError(t, h.write("zoe", ask.reply(), "me too"))
+	assert.Empty(t, h.take())
 }
 
 func TestHeldIsBounded(t *testing.T) {

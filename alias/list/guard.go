@@ -1,6 +1,7 @@
 package list
 
 import (
+	"cmp"
 	"maps"
 	"strings"
 	"sync"
@@ -48,13 +49,12 @@ func isRobot(p smtp.Path) bool {
 // that he was: an address that others keep writing in gets one message, however
 // often they do.
 func (m *Manager) mayTell(l *List, kind Kind, to smtp.Path) bool {
-	every, max := day, 0
+	every, max := day, cmp.Or(m.MaxAnswers, 200)
 	switch kind {
-	case ConfirmJoin, ConfirmLeave:
-		every, max = time.Hour, m.MaxAsked
-		if max == 0 {
-			max = 200
-		}
+	case ConfirmJoin, ConfirmLeave: // one may get lost
+		every = time.Hour
+	case Admit: // no stranger's
+		max = 0
 	}
 	return m.quota.take(m.now(), string(kind)+"\x00"+key(l.Address)+"\x00"+key(to), every, max)
 }

@@ -37,11 +37,11 @@ type Manager struct {
 	// nil draft says nothing.
 	Notify func(ctx context.Context, n Notice) (*mime.Draft, error)
 
-	MaxHops  int              // Received fields of a post; more is a loop. 0 means 50
-	MaxAsked int              // confirmations that are sent in an hour; 0 means 200
-	Log      *slog.Logger     // nil is silent
-	Now      func() time.Time // nil means time.Now
-	Rand     io.Reader        // used concurrently; nil means crypto/rand
+	MaxHops    int              // Received fields of a post; more is a loop. 0 means 50
+	MaxAnswers int              // questions and answers that go to strangers in an hour; 0 means 200
+	Log        *slog.Logger     // nil is silent
+	Now        func() time.Time // nil means time.Now
+	Rand       io.Reader        // used concurrently; nil means crypto/rand
 
 	once   sync.Once
 	lists  map[string]*List // by address in lower case; made by once

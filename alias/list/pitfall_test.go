@@ -18,7 +18,7 @@ import (
 // it is in there.
 func TestSubscribeBombing(t *testing.T) {
 	h := newHouse(t)
-	h.MaxAsked = 10
+	h.MaxAnswers = 10
 	for range 50 {
 		require.NoError(t, h.write("victim@crepes.fr", "team-join", "BUY PILLS"))
 		require.NoError(t, h.write("mallory@crepes.fr", "team-request", "subscribe victim@crepes.fr", "Reply-To: PILLS <x@pills.example>"))
@@ -33,6 +33,25 @@ func TestSubscribeBombing(t *testing.T) {
 	h.pass(time.Hour)
 	require.NoError(t, h.write("victim@crepes.fr", "team-join", "x"))
 	assert.Len(t, h.take(), 1)
+}
+
+// TestBackscatter: mail in the names of others causes a bounded number of answers
+// to them, whatever it asks for.
+func TestBackscatter(t *testing.T) {
+	h := newHouse(t)
+	h.MaxAnswers = 5
+	for i := range 100 {
+		who := fmt.Sprintf("v%d@crepes.fr", i)
+		require.NoError(t, h.write(who, "team-request", "What?"))
+		require.NoError(t, h.write(who, "team", "buy"))
+	}
+	n := 0
+	for _, p := range h.take() {
+		if p.to()[0] != "zoe" {
+			n++
+		}
+	}
+	assert.Equal(t, 5, n)
 }
 
 // Memory does not grow with the number of addresses that somebody makes up.
