@@ -18,8 +18,8 @@
 //
 // A Manager is a delivery agent, like a mailbox: it gets its mail from the queue,
 // and what comes of it goes back there by Post, one body for any number of
-// members. Its Owns says at RCPT which addresses there are. Call Check at the
-// start.
+// members. Owns says which addresses are its own, and Verify, at RCPT, which of
+// them it takes mail for. Call Check at the start.
 //
 // # Addresses
 //

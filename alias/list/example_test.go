@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,4 +133,73 @@ func ExampleOpenDir() {
 	lists := &list.Manager{Members: d, Held: d}
 	fmt.Println(lists.Check())
 	// Output: <nil>
+}
+
+// staff is a list whose members stand somewhere else: everybody who works here.
+type staff []string
+
+func (s staff) All(context.Context, smtp.Path) iter.Seq2[list.Member, error] {
+	return func(yield func(list.Member, error) bool) {
+		for _, name := range s {
+			p, err := smtp.ParsePath(name + "@hamburger.edu")
+			if !yield(list.Member{Path: p, State: list.Subscribed}, err) {
+				return
+			}
+		}
+	}
+}
+
+// Update lets the Manager look, and changes nothing.
+func (s staff) Update(_ context.Context, _, member smtp.Path, fn func(*list.Member) error) error {
+	m := list.Member{Path: member}
+	if slices.Contains(s, member.Local()) {
+		m.State = list.Subscribed
+	}
+	if err := fn(&m); err != nil {
+		return err
+	}
+	return smtp.Reject(550, "5.7.1", "The personnel office keeps this list")
+}
+
+// Members may come from anywhere: here from a list of who works here.
+func ExampleMembers() {
+	lists := &list.Manager{Lists: []*list.List{{Address: parse("all@hamburger.edu")}}, Members: staff{"ann", "bob", "eve"}, Post: show}
+	env, _ := smtp.NewEnvelope("bob@hamburger.edu", "all@hamburger.edu")
+	body := strings.NewReader("From: bob@hamburger.edu\r\nTo: all@hamburger.edu\r\nSubject: cake\r\n\r\n")
+	fmt.Println(lists.Deliver(context.Background(), env, io.NewSectionReader(body, 0, body.Size())).Err())
+	// Output:
+	// <ann@hamburger.edu> cake
+	// <eve@hamburger.edu> cake
+	// <nil>
+}
+
+// A stranger's post waits for the owner, who lets it through by answering.
+func ExampleHeld() {
+	var ask *mime.Message
+	store, zoe := &list.Memory{}, parse("zoe@hamburger.edu")
+	team := &list.List{Address: parse("team@hamburger.edu"), Owners: []smtp.Path{zoe}}
+	lists := &list.Manager{Lists: []*list.List{team}, Members: store, Held: store,
+		Rewriter: &alias.Rewriter{Keys: [][]byte{[]byte("sixteen octets or more")}},
+		Post: func(_ context.Context, body io.Reader, envs ...smtp.Envelope) error {
+			raw, err := io.ReadAll(body)
+			if m := mime.Parse(raw); envs[0].To[0].Path == zoe {
+				ask = m
+			} else {
+				fmt.Println(envs[0].To[0].Path, m.Header().Subject())
+			}
+			return err
+		}}
+	ctx := context.Background()
+	store.Update(ctx, team.Address, parse("bob@hamburger.edu"), func(m *list.Member) error { m.State = list.Subscribed; return nil })
+	deliver := func(from, to string, body *strings.Reader) {
+		env, _ := smtp.NewEnvelope(from, to)
+		if err := lists.Deliver(ctx, env, io.NewSectionReader(body, 0, body.Size())).Err(); err != nil {
+			fmt.Println(err)
+		}
+	}
+	deliver("al@crepes.fr", "team@hamburger.edu", strings.NewReader("From: al@crepes.fr\r\nTo: team@hamburger.edu\r\nSubject: hello\r\n\r\n"))
+	deliver("zoe@hamburger.edu", ask.Header().Addresses("Reply-To")[0].Addr, strings.NewReader("From: zoe@hamburger.edu\r\n\r\nok\r\n"))
+	// Output:
+	// <al@crepes.fr> Your message to team@hamburger.edu waits for approval
+	// <bob@hamburger.edu> hello
 }

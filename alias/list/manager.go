@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,6 +91,39 @@ func (m *Manager) Owns(p smtp.Path) bool {
 	return false
 }
 
+// Verify says at RCPT what Deliver would refuse later by a bounce, perhaps to
+// somebody whose name was forged: an address that no list has, or with a token
+// that is not ours or too old. It fits alias.Expander.Verify.
+func (m *Manager) Verify(ctx context.Context, p smtp.Path) error {
+	l, at, ok := m.find(p)
+	switch {
+	case !ok && m.Owns(p):
+		return nil // of a list with mistakes: it waits
+	case !ok:
+		return errNoList
+	case !strings.Contains(p.Local(), "+"):
+		return nil
+	case m.Rewriter == nil:
+		return errToken
+	case m.Members == nil:
+		return errSetup
+	}
+	w := m.Rewriter
+	if at == leaves {
+		w = m.lasting()
+	}
+	_, err := m.read(ctx, l, w, l.at(roles[at].suffix), p)
+	if errors.Is(err, errGone) {
+		return nil // Deliver knows what to do with his mail
+	}
+	return err
+}
+
+var (
+	errNoList = smtp.Reject(550, "5.1.1", "No such list")
+	errSetup  = errors.New("list: a Manager needs Members and Post")
+)
+
 // Deliver is a DeliverFunc: it does what the mail for one address of a list is for.
 // Accepted means that it was done and what came of it is queued; a post that is
 // held is accepted too (RFC 3461 §5.2.7.1).
@@ -107,10 +141,10 @@ func (m *Manager) deliver(ctx context.Context, env smtp.Envelope, to smtp.Path, 
 		if m.broken != nil && m.Owns(to) {
 			return m.broken // a plain error: the mail waits
 		}
-		return smtp.Reject(550, "5.1.1", "No such list")
+		return errNoList
 	}
 	if m.Members == nil || m.Post == nil {
-		return errors.New("list: a Manager needs Members and Post")
+		return errSetup
 	}
 	msg, err := mime.ParseAt(body, body.Size())
 	if err != nil {

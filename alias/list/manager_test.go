@@ -222,3 +222,35 @@ func TestKey(t *testing.T) {
 	assert.Equal(t, key(path("ann@bücher.example")), key(path("ann@xn--bcher-kva.example")))
 	assert.NotEqual(t, key(path("ann")), key(path("ann+tag")))
 }
+
+// What would be refused is refused while whoever is there can be told.
+func TestVerify(t *testing.T) {
+	h := newHouse(t, "bob", "jürgen")
+	for _, suffix := range []string{"-bounces", "-leave", "-confirm", "-admit", "-probe"} {
+		for _, who := range []string{"bob", "jürgen", "gone"} {
+			token := h.token(suffix, who)
+			assert.NoError(t, h.Verify(t.Context(), path(token)), token)
+			bad := strings.Replace(token, suffix+"+v", suffix+"+vzz", 1)
+			assert.Equal(t, "550 5.7.1", code(h.Verify(t.Context(), path(bad))), bad)
+		}
+	}
+	old, forever := path(h.token("-bounces", "bob")), path(h.token("-leave", "bob"))
+	h.pass(30 * day)
+	assert.Equal(t, "550 5.7.1", code(h.Verify(t.Context(), old)))
+	assert.NoError(t, h.Verify(t.Context(), forever))
+	for _, name := range []string{"team", "team-request", "team-owner", "team-bounces", "team-leave"} {
+		assert.NoError(t, h.Verify(t.Context(), path(name)), name)
+	}
+	for _, name := range []string{"nobody", "team-confirm", "team+x"} {
+		assert.Equal(t, "550 5.1.1", code(h.Verify(t.Context(), path(name))), name)
+	}
+	h.Members = halfMembers{h.store}
+	assert.Equal(t, "451 4.3.0", code(h.Verify(t.Context(), path(h.token("-bounces", "gone-ü")))))
+	h.Members = nil
+	assert.Equal(t, "451 4.3.0", code(h.Verify(t.Context(), path(h.token("-bounces", "bob")))))
+	h.Rewriter = nil
+	assert.Equal(t, "550 5.7.1", code(h.Verify(t.Context(), old)))
+	h = newHouse(t)
+	h.team.Tag = "a\nb"
+	assert.NoError(t, h.Verify(t.Context(), path("team")), "a list with a mistake keeps its mail")
+}
