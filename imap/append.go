@@ -43,7 +43,6 @@ type appending struct {
 	body *literalReader // being read
 	next *catenation    // being read
 	n    int            // messages so far
-	uids int            // that were appended
 	err  error          // why it fails
 	over bool           // the command was read to its end
 }
@@ -133,7 +132,7 @@ func (a *appending) failed(err error) reply {
 	case errors.Is(err, errNUL):
 		return bad("NUL is allowed in a literal8 only") // RFC 9051 §4.3.1
 	case errors.Is(err, errCancelled):
-		return no("", "APPEND cancelled") // RFC 3502 §6.3.11
+		return no("", "APPEND cancelled") // RFC 3502
 	case errors.Is(err, io.ErrUnexpectedEOF) && a.body != nil && a.body.err != nil:
 		a.c.err = a.body.err
 	}

@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"strings"
 	"time"
 
 	"github.com/postilion-mail/postilion/imap/internal/wire"
@@ -225,7 +226,7 @@ func (c *conn) trace(row *command, arg []byte) {
 	}
 	text := "***"
 	if row.flags&secret == 0 {
-		text = string(arg[:min(len(arg), 1024)])
+		text = strings.TrimPrefix(string(arg[:min(len(arg), 1024)]), " ")
 	}
 	t.Command(&c.session, row.verb, text)
 }

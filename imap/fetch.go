@@ -55,7 +55,7 @@ var macros = map[string][]item{
 // fetchItem is one item of a command.
 type fetchItem struct {
 	item
-	section *section // of BODY[...], RFC822 and BINARY
+	section *section // of BODY[…], its elder names, and BINARY
 }
 
 // fetching is a FETCH command.
@@ -104,7 +104,7 @@ func (c *conn) fetch(p *parser, f *fetching) reply {
 		c.err = c.unsent
 		return reply{}
 	case gone:
-		return no("EXPUNGEISSUED", texts["EXPUNGEISSUED"]) // RFC 2180 §4.1.2
+		return no("EXPUNGEISSUED", texts["EXPUNGEISSUED"]) // RFC 2180
 	case limited.code != "":
 		return limited
 	}

@@ -15,7 +15,6 @@ type section struct {
 	fields []string // of HEADER.FIELDS
 	listed bool     // fields are given
 	not    bool     // HEADER.FIELDS.NOT
-	header bool     // the data are to be made of fields, not of a part
 
 	partial bool // "<from.size>"
 	from    int64

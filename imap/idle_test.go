@@ -145,4 +145,3 @@ func TestServeTLS(t *testing.T) {
 	require.NoError(t, err)
 	assert.ErrorIs(t, s.Run(context.Background(), nil, l), errNoTLS)
 }
-

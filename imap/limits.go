@@ -48,7 +48,7 @@ func limit[T int | int64](v, def T) T { return max(cmp.Or(v, def), 0) }
 func timeout(v, def time.Duration) time.Duration { return max(cmp.Or(v, def), 0) }
 
 // unlimited stands for no limit where a comparison needs one.
-const unlimited = 1 << 40
+const unlimited = 1<<31 - 1
 
 func (l Limits) withDefaults() Limits {
 	return Limits{

@@ -52,7 +52,7 @@ func (x *index) uidsOf(ranges wire.Set) (uids mailbox.Set) {
 }
 
 // limit cuts what one command handles to the last messages of it, and says so
-// in the reply (RFC 9738 §3.1).
+// in the reply (RFC 9738).
 func (c *conn) limit(ranges wire.Set) (wire.Set, reply) {
 	most := uint64(c.srv.limits.Messages)
 	if most == 0 || ranges.Len() <= most {

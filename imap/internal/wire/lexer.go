@@ -15,6 +15,7 @@ type SyntaxError struct {
 	Want   string
 }
 
+// Error tells both.
 func (e *SyntaxError) Error() string { return fmt.Sprintf("expected %s at %d", e.Want, e.Offset) }
 
 // Lexer takes the tokens of one command or response, one after the other. The

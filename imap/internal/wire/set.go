@@ -214,4 +214,5 @@ func appendSetNumber(dst []byte, n uint32) []byte {
 	return strconv.AppendUint(dst, uint64(n), 10)
 }
 
+// String is what [Set.Append] appends.
 func (s Set) String() string { return string(s.Append(nil)) }
