@@ -112,6 +112,10 @@
 // up carries a mark in Item.Meta, and is looked up when it is due: an alias table
 // that is down delays the report and not the outcome.
 //
+// DELIVERBY and MT-PRIORITY travel with an envelope, and the Runner does not act on
+// them: a server in front of it does not offer them (smtp.ExtDeliverBy,
+// smtp.ExtMTPriority). Classes take the place of priorities.
+//
 // An Outcome that a store does not take stops the Runner from claiming until it
 // does, since every further delivery might be made twice.
 //

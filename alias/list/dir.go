@@ -165,6 +165,8 @@ func (d *Dir) Update(ctx context.Context, list, member smtp.Path, fn func(*Membe
 	} else {
 		l[k] = x
 	}
+	// The file is written whole beside the old one and takes its place in one step,
+	// so that a crash leaves the one or the other.
 	err = safeio.Replace(d.fsys, d.temporary(), name, formatMembers(l), 0o600)
 	if err != nil {
 		delete(d.lists, name) // whether it is there or not, the disk knows
@@ -194,6 +196,7 @@ func (d *Dir) Hold(ctx context.Context, id string, env smtp.Envelope, body io.Re
 		return err
 	}
 	if _, err := d.fsys.Lstat(name); err == nil {
+		// Whoever put it there may have died before its name was safe.
 		return d.fsys.SyncDir("held")
 	}
 	entries, err := d.fsys.ReadDir("held")

@@ -26,6 +26,8 @@ func (v *visit) distribute() error {
 	if p, ok := v.from(); ok {
 		from[key(p)] = true
 	}
+	// All envelopes are made before any is posted: a store that fails in the middle
+	// then leaves nobody with a copy, and the next try leaves nobody with two.
 	var envs []smtp.Envelope
 	for x, err := range v.Members.All(v.ctx, v.list.Address) {
 		if err != nil {
@@ -47,8 +49,10 @@ func (v *visit) distribute() error {
 	return v.Post(v.ctx, body, envs...)
 }
 
-// copyFor is the envelope for one member. It inherits what the message needs on
-// its way, and nothing of what its sender wanted to hear (RFC 3461 §5.2.7.1 b).
+// copyFor is the envelope for one member: on top of what all copies have in common
+// his own way out, and a sender by which a bounce tells whose it is. It inherits
+// what the message needs on its way, and nothing of what its sender wanted to hear
+// (RFC 3461 §5.2.7.1 b).
 func (v *visit) copyFor(x Member, common []byte) (smtp.Envelope, error) {
 	env := smtp.Envelope{ID: v.env.ID, To: []smtp.Recipient{{Path: x.Path}}, Params: v.env.Params}
 	p := &env.Params

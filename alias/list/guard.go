@@ -61,6 +61,10 @@ func (m *Manager) mayTell(l *List, kind Kind, to smtp.Path) bool {
 
 // quota remembers who was told. It is of one process, and bounded: where it is
 // full nobody new is told.
+//
+// Each address has a time until which it is left alone, for each kind of message;
+// beside that all strangers together have a number an hour. Without the first one
+// person is bombed, without the second the list is a tool to write to everybody.
 type quota struct {
 	mu    sync.Mutex // guards all below
 	until map[string]time.Time

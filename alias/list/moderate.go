@@ -42,6 +42,8 @@ func (v *visit) hold(why string) error {
 	if err != nil {
 		return err
 	}
+	// First it is kept, then it is told of. If telling fails the message comes again
+	// and finds itself held: the owners hear of it in the end.
 	if err := v.Held.Hold(v.ctx, id, v.env, io.NewSectionReader(v.body, 0, v.body.Size())); err != nil {
 		return err
 	}
@@ -54,6 +56,9 @@ func (v *visit) hold(why string) error {
 }
 
 // heldID names a post, the same one if it comes again since a later step failed.
+//
+// The ID of the envelope is the server's, so nobody can choose one that another
+// post has. Where there is none, an author can only repeat himself.
 func (v *visit) heldID() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %d", v.list.Address.Address(), v.env.ID, v.msg.Header().MessageID(), v.body.Size())
@@ -120,6 +125,8 @@ func (v *visit) accept() error {
 	if post.msg, err = mime.ParseAt(post.body, post.body.Size()); err != nil {
 		return err
 	}
+	// It is dropped when it is queued. If that fails, or we die between the two, the
+	// owner's answer comes again and the post goes out twice, rather than not at all.
 	if err := post.distribute(); err != nil {
 		return err
 	}

@@ -95,6 +95,8 @@ func (v *visit) askJoin(who smtp.Path) error {
 	if !v.mayAnswer(who) {
 		return nil
 	}
+	// A member is told that he is one, at his own address, instead of being asked.
+	// One whose mail bounced joins again to end that.
 	x, err := v.get(v.ctx, v.list, who)
 	if err != nil {
 		return err
@@ -171,6 +173,7 @@ func (v *visit) askOwners(who smtp.Path) error {
 	if err != nil || !v.mayTell(v.list, Admit, who) {
 		return err
 	}
+	// A digest can be checked against the members, and who asks is none.
 	if orig, _, err := v.Rewriter.Reverse(token); err != nil || orig.IsNull() {
 		return smtp.Reject(550, "5.1.3", "The address is too long for this list")
 	}
