@@ -65,6 +65,11 @@
 //	ACL           Store   the user may do everything
 //	Metadata      Store   no annotations
 //
+// # Files
+//
+// [Import] fills an account from .eml files and mbox files, [Mbox] reads one as a
+// sequence for Append, and [WriteMbox] writes one.
+//
 // # Names
 //
 // Names are UTF-8 with "/" between levels, for every store; see [CheckName].
