@@ -148,6 +148,7 @@ func killed(t *testing.T, dir string, number int, rnd *rand.Rand) (marks []any, 
 // so it proves nothing of syncs; it does of everything else, with a real file
 // system.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	rounds := 10
 	if long() {
 		rounds = 200

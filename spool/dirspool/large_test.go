@@ -62,9 +62,9 @@ func heapBytes() uint64 {
 }
 
 // TestLargeQueue opens a queue of 100,000 messages, in the short version of
-// 5,000, in 50 µs each, and holds each in 600 bytes.
+// 2,000, in 50 µs each, and holds each in 600 bytes.
 func TestLargeQueue(t *testing.T) {
-	n := 5000
+	n := 2000
 	if long() {
 		n = 100_000
 	}

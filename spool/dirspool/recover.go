@@ -171,8 +171,10 @@ func (s *Store) scan(todo []*found) ([]*found, error) {
 	return todo, errors.Join(errs...)
 }
 
-// readFile reads one file, into buf if it is large enough.
+// readFile reads one file, into buf if it is large enough, and gives the buffer
+// for the next one.
 func (s *Store) readFile(fd *found, buf []byte) ([]byte, error) {
+	buf = buf[:cap(buf)]
 	h, err := s.fsys.OpenFile(fd.file.path(), os.O_RDWR, 0)
 	if err != nil {
 		return buf, fd.failed(err)
@@ -193,7 +195,6 @@ func (s *Store) readFile(fd *found, buf []byte) ([]byte, error) {
 			return buf, fd.failed(err)
 		}
 		records = buf
-		buf = buf[:cap(buf)]
 	}
 	im, corrupt := parseImage(head, records, fd.file.name)
 	if corrupt != nil {

@@ -13,6 +13,7 @@ import (
 // TestStore runs the suite on a directory and on a disk in memory.
 func TestStore(t *testing.T) {
 	t.Run("directory", func(t *testing.T) {
+		t.Parallel()
 		spooltest.Run(t, func(tb testing.TB) spool.Store {
 			s, err := Open(tb.TempDir(), Options{Now: spooltest.Clock(tb), ReserveBytes: -1, ReserveInodes: -1})
 			require.NoError(tb, err)
