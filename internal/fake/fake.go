@@ -21,9 +21,14 @@ type Fake struct {
 	Protocol Protocol
 	// Serve is the real server: it speaks on c until that is closed, and
 	// closes it.
-	Serve    func(ctx context.Context, c net.Conn)
-	TLS      *tls.Config // towards clients; nil: none
-	Implicit bool
+	Serve func(ctx context.Context, c net.Conn)
+	TLS   *tls.Config // towards clients; nil: none
+	// Edit may change what the server says, unit by unit; nil leaves it.
+	Edit func(unit []byte) []byte
+	// Asked is called when the server has asked the client to go on with a
+	// command, and Answered when the client has; both may be nil.
+	Asked, Answered func(stage string)
+	Implicit        bool
 
 	ca       *testcert.Authority
 	listener net.Listener

@@ -17,7 +17,9 @@ type gate struct {
 	cond   *sync.Cond
 	client Feed
 	server Feed
-	over   bool // the test has ended
+	before []byte // what the client is to go on from
+	last   []byte // the end of its last unit within this command
+	over   bool   // the test has ended
 
 	front net.Conn // to the client: raw or TLS
 	raw   net.Conn // to the client
@@ -32,7 +34,8 @@ func newGate(f *Fake, c net.Conn, back *memnet.Conn) *gate {
 	g := &gate{fake: f, front: c, raw: c, back: back, mem: back}
 	g.cond = sync.NewCond(&g.mu)
 	g.client.Cond, g.server.Cond = g.cond, g.cond
-	g.client.Cut, g.server.Cut = f.Protocol.client, f.Protocol.server
+	g.client.Cut = func(b []byte) int { return f.Protocol.client(g.before, b) }
+	g.server.Cut = f.Protocol.server
 	return g
 }
 
@@ -96,7 +99,7 @@ func (g *gate) wait() (unit []byte, mine bool) {
 			return nil, false
 		}
 		if u, ok := g.server.Unit(); ok {
-			return u, false
+			return g.edit(u), false
 		}
 		if u, ok := g.client.Unit(); ok {
 			return u, true
@@ -119,6 +122,13 @@ func (g *gate) wait() (unit []byte, mine bool) {
 	}
 }
 
+func (g *gate) edit(unit []byte) []byte {
+	if g.fake.Edit == nil {
+		return unit
+	}
+	return g.fake.Edit(unit)
+}
+
 // unlocked runs f without the lock, which the caller holds.
 func (g *gate) unlocked(f func()) {
 	g.mu.Unlock()
@@ -133,7 +143,7 @@ func (g *gate) word() ([]byte, bool) {
 	defer g.mu.Unlock()
 	for told := false; ; {
 		if u, ok := g.server.Unit(); ok {
-			return u, true
+			return g.edit(u), true
 		}
 		if g.over || g.server.Err != nil {
 			return nil, false
@@ -152,11 +162,18 @@ func (g *gate) command(unit []byte) turn {
 	stage, arg := p.Stage(unit)
 	g.notes.Client(p.Shown(unit, unit, false))
 	x := g.fake.pick(stage, arg)
+	if x != nil && p.Fill != nil {
+		x.Text = p.Fill(unit, x.Text)
+	}
 	if x != nil && (x.Refuses || x.Output == Nothing) {
 		return g.act(x, nil)
 	}
 	g.forward(unit)
+	g.last = nil
 	r, ok := g.reply(unit)
+	if f := g.fake.Answered; f != nil {
+		f(stage)
+	}
 	switch {
 	case !ok:
 		g.say(r)
@@ -195,6 +212,7 @@ func (g *gate) reply(command []byte) (r []byte, ok bool) {
 			if r != nil {
 				return r, true
 			}
+			all = nil
 		}
 	}
 }
@@ -204,6 +222,8 @@ func (g *gate) reply(command []byte) (r []byte, ok bool) {
 // the client is silent, gets through as well.
 func (g *gate) goOn(command, all []byte) (r []byte, ok bool) {
 	p := &g.fake.Protocol
+	g.expect(command)
+	defer g.expect(nil)
 	for {
 		unit, mine := g.wait()
 		switch {
@@ -212,6 +232,9 @@ func (g *gate) goOn(command, all []byte) (r []byte, ok bool) {
 		case mine:
 			g.notes.Client(p.Shown(command, unit, true))
 			g.forward(unit)
+			if n := len(unit); p.Client != nil { // a literal may have another behind it
+				g.last = append(g.last[:0], unit[max(n-64, 0):]...)
+			}
 			return nil, true
 		}
 		all = append(all, unit...)
@@ -220,6 +243,28 @@ func (g *gate) goOn(command, all []byte) (r []byte, ok bool) {
 		}
 		g.say(unit)
 		g.flush()
+	}
+}
+
+// expect notes that the client is to go on, nil that it is not. Where a literal
+// follows a literal, it goes on from the unit before.
+func (g *gate) expect(command []byte) {
+	stage := ""
+	if command != nil {
+		stage, _ = g.fake.Protocol.Stage(command)
+		if g.last != nil {
+			command = g.last
+		}
+	}
+	g.mu.Lock()
+	asks := g.before == nil && command != nil
+	g.before = append([]byte(nil), command...)
+	if command == nil {
+		g.before = nil
+	}
+	g.mu.Unlock()
+	if f := g.fake.Asked; f != nil && asks {
+		f(stage)
 	}
 }
 

@@ -6,8 +6,10 @@ import "bytes"
 type Protocol struct {
 	// Client and Server cut what a side says: they give how many octets of b,
 	// from its beginning, are one unit, a line with all that belongs to it; 0
-	// says that more is to come. nil is [Line].
-	Client, Server func(b []byte) int
+	// says that more is to come. before is the unit that the server has asked
+	// the client to go on from, nil if it has not. nil is [Line].
+	Client func(before, b []byte) int
+	Server func(b []byte) int
 
 	// Stage names a command for faults, and its argument.
 	Stage func(unit []byte) (stage, arg string)
@@ -20,6 +22,10 @@ type Protocol struct {
 	// something without the secret. answer says that it is no command but goes
 	// on with command, after the server has asked for it.
 	Shown func(command, unit []byte, answer bool) string
+
+	// Fill makes the text of a fault the answer to a command, by its tag. nil
+	// takes it as it is.
+	Fill func(command, text []byte) []byte
 
 	// Upgrades reports a reply behind which TLS begins.
 	Upgrades func(command, reply []byte) bool
@@ -40,11 +46,11 @@ const (
 // Line cuts lines.
 func Line(b []byte) int { return bytes.IndexByte(b, '\n') + 1 }
 
-func (p *Protocol) client(b []byte) int {
+func (p *Protocol) client(before, b []byte) int {
 	if p.Client == nil {
 		return Line(b)
 	}
-	return p.Client(b)
+	return p.Client(before, b)
 }
 
 func (p *Protocol) server(b []byte) int {

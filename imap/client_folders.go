@@ -1,0 +1,300 @@
+package imap
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/postilion-mail/postilion/imap/internal/wire"
+	"github.com/postilion-mail/postilion/spool/mailbox"
+)
+
+// MailboxInfo is one line of a list of mailboxes.
+type MailboxInfo struct {
+	Name      string // with the server's separator between its levels
+	Separator string // "" there are no levels
+	Attrs     []string
+	Status    *MailboxStatus // nil unless asked for
+}
+
+// Has reports whether the mailbox has an attribute, such as `\Sent` or
+// `\Noselect`, whatever its case.
+func (m *MailboxInfo) Has(attr string) bool { return hasFold(m.Attrs, attr) }
+
+// MailboxStatus is what STATUS tells (RFC 9051 §6.3.11). What the server does
+// not tell is 0.
+type MailboxStatus struct {
+	Name      string
+	State     mailbox.State
+	Messages  uint32
+	Unseen    uint32
+	Deleted   uint32
+	Recent    uint32
+	Size      int64
+	MailboxID string
+}
+
+// ListOptions choose what [Conn.List] lists and tells (RFC 5258). The zero
+// value lists mailboxes and nothing more.
+type ListOptions struct {
+	Subscribed bool // names that are subscribed, whether they exist or not
+	Remote     bool // mailboxes on other servers too
+	Children   bool // tell whether there are children
+	Subs       bool // tell whether each is subscribed
+	SpecialUse bool // tell what each is for (RFC 6154)
+	Status     bool // counts of each, in the same round trip (RFC 5819)
+}
+
+// List gives the mailboxes that match a pattern: "*" stands for anything, "%"
+// for anything without a separator, names and patterns are in UTF-8. What the
+// server cannot do of opts is done without, or in more round trips.
+func (c *Conn) List(ctx context.Context, pattern string, opts ListOptions) ([]*MailboxInfo, error) {
+	if err := c.known(ctx); err != nil {
+		return nil, err
+	}
+	extended := c.caps.Has("LIST-EXTENDED") || c.caps.Has("IMAP4REV2")
+	verb := "LIST"
+	if opts.Subscribed && !extended {
+		verb = "LSUB"
+	}
+	x := &call{verb: verb}
+	if opts.Subscribed && extended {
+		x.word("(SUBSCRIBED)")
+	}
+	x.word(`""`).mailbox(c, pattern)
+	withStatus := opts.Status && (c.caps.Has("LIST-STATUS") || c.caps.Has("IMAP4REV2"))
+	if ret := c.listReturn(opts, withStatus); extended && ret != "" {
+		x.word("RETURN", "("+ret+")")
+	}
+	var list []*MailboxInfo
+	byName := make(map[string]*MailboxInfo)
+	x.data = func(r *response) (bool, error) {
+		switch {
+		case r.word == verb:
+			m := c.parseList(r.args)
+			if m == nil {
+				return true, c.malformed(verb)
+			}
+			list, byName[m.Name] = append(list, m), m
+			return true, nil
+		case r.word == "STATUS" && withStatus:
+			if s := c.parseStatus(r.args); s != nil && byName[s.Name] != nil {
+				byName[s.Name].Status = s
+			}
+			return true, nil
+		}
+		return false, nil
+	}
+	if err := c.do(ctx, x); err != nil {
+		return nil, err
+	}
+	if opts.Status && !withStatus {
+		return list, c.statusOf(ctx, list)
+	}
+	return list, nil
+}
+
+// malformed is about a response that makes no sense. Lenient clients go on
+// without it where they can.
+func (c *Conn) malformed(word string) error {
+	if c.client.Strict {
+		return c.broken("malformed " + word)
+	}
+	return nil
+}
+
+func (c *Conn) listReturn(opts ListOptions, withStatus bool) string {
+	var ret []string
+	add := func(on bool, word string) {
+		if on {
+			ret = append(ret, word)
+		}
+	}
+	add(opts.Subs, "SUBSCRIBED")
+	add(opts.Children, "CHILDREN")
+	add(opts.SpecialUse && c.caps.Has("SPECIAL-USE"), "SPECIAL-USE")
+	add(withStatus, "STATUS ("+c.statusItems()+")")
+	return strings.Join(ret, " ")
+}
+
+func (c *Conn) statusItems() string {
+	items := "MESSAGES UIDNEXT UIDVALIDITY UNSEEN"
+	if c.caps.Has("STATUS=SIZE") || c.caps.Has("IMAP4REV2") {
+		items += " SIZE" // RFC 8438
+	}
+	if c.caps.Has("CONDSTORE") {
+		items += " HIGHESTMODSEQ"
+	}
+	if c.caps.Has("OBJECTID") {
+		items += " MAILBOXID"
+	}
+	return items
+}
+
+// statusOf asks for each mailbox by itself, all in one batch.
+func (c *Conn) statusOf(ctx context.Context, list []*MailboxInfo) error {
+	var calls []*call
+	for _, m := range list {
+		if !m.Has(`\Noselect`) && !m.Has(`\NonExistent`) {
+			calls = append(calls, c.statusCall(m.Name, func(s *MailboxStatus) { m.Status = s }))
+		}
+	}
+	return c.do(ctx, calls...)
+}
+
+// Status tells of a mailbox without opening it.
+func (c *Conn) Status(ctx context.Context, name string) (*MailboxStatus, error) {
+	if err := c.known(ctx); err != nil {
+		return nil, err
+	}
+	var got *MailboxStatus
+	if err := c.do(ctx, c.statusCall(name, func(s *MailboxStatus) { got = s })); err != nil {
+		return nil, err
+	}
+	if got == nil {
+		return nil, c.broken("STATUS without an answer")
+	}
+	return got, nil
+}
+
+func (c *Conn) statusCall(name string, f func(*MailboxStatus)) *call {
+	x := (&call{verb: "STATUS"}).mailbox(c, name).word("(" + c.statusItems() + ")")
+	x.data = func(r *response) (bool, error) {
+		if r.word != "STATUS" {
+			return false, nil
+		}
+		s := c.parseStatus(r.args)
+		if s == nil {
+			return true, c.malformed("STATUS")
+		}
+		if s.Name == name || strings.EqualFold(name, mailbox.Inbox) && strings.EqualFold(s.Name, name) {
+			f(s)
+			return true, nil
+		}
+		return false, nil
+	}
+	return x
+}
+
+// parseList reads (attributes) separator name, nil if it cannot.
+func (c *Conn) parseList(b []byte) *MailboxInfo {
+	r := c.values(b)
+	attrs, sep, name := r.next(), r.next(), r.next()
+	if r.bad || attrs.kind == isList && name.kind == isList {
+		return nil
+	}
+	m := &MailboxInfo{Name: c.mailboxName(name.text()), Separator: sep.text()}
+	for _, a := range attrs.list {
+		m.Attrs = append(m.Attrs, a.text())
+	}
+	return m
+}
+
+// mailboxName decodes a name. One that is not in modified UTF-7, as some
+// servers send them, is taken as it is.
+func (c *Conn) mailboxName(s string) string {
+	if !c.utf8 {
+		if d, err := wire.DecodeUTF7(s); err == nil {
+			return d
+		}
+	}
+	return s
+}
+
+// parseStatus reads name (item value …).
+func (c *Conn) parseStatus(b []byte) *MailboxStatus {
+	r := c.values(b)
+	name, items := r.next(), r.next()
+	if r.bad || items.kind != isList {
+		return nil
+	}
+	s := &MailboxStatus{Name: c.mailboxName(name.text())}
+	for i := 0; i+1 < len(items.list); i += 2 {
+		v := items.list[i+1]
+		n := v.num()
+		switch wire.Upper(items.list[i].text()) {
+		case "MESSAGES":
+			s.Messages = uint32(n)
+		case "RECENT":
+			s.Recent = uint32(n)
+		case "UNSEEN":
+			s.Unseen = uint32(n)
+		case "DELETED":
+			s.Deleted = uint32(n)
+		case "SIZE":
+			s.Size = int64(n)
+		case "UIDNEXT":
+			s.State.UIDNext = mailbox.UID(n)
+		case "UIDVALIDITY":
+			s.State.UIDValidity = uint32(n)
+		case "HIGHESTMODSEQ":
+			s.State.HighestModSeq = mailbox.ModSeq(n)
+		case "MAILBOXID":
+			s.MailboxID = v.at(0).text()
+		}
+	}
+	return s
+}
+
+// Create makes a mailbox. use are attributes such as `\Sent` (RFC 6154 §3).
+func (c *Conn) Create(ctx context.Context, name string, use ...string) error {
+	x := (&call{verb: "CREATE"}).mailbox(c, name)
+	if len(use) > 0 {
+		x.word("(USE (" + strings.Join(use, " ") + "))")
+	}
+	return c.do(ctx, x)
+}
+
+// Delete removes a mailbox and its messages.
+func (c *Conn) Delete(ctx context.Context, name string) error {
+	return c.do(ctx, (&call{verb: "DELETE"}).mailbox(c, name))
+}
+
+// Rename gives a mailbox, and those below it, another name.
+func (c *Conn) Rename(ctx context.Context, from, to string) error {
+	return c.do(ctx, (&call{verb: "RENAME"}).mailbox(c, from).mailbox(c, to))
+}
+
+// Subscribe marks a name, or unmarks it.
+func (c *Conn) Subscribe(ctx context.Context, name string, on bool) error {
+	verb := "UNSUBSCRIBE"
+	if on {
+		verb = "SUBSCRIBE"
+	}
+	return c.do(ctx, (&call{verb: verb}).mailbox(c, name))
+}
+
+// Namespaces are the prefixes of a user's own mailboxes, those of other users
+// and shared ones (RFC 9051 §6.3.10).
+type Namespaces struct{ Personal, Other, Shared []Namespace }
+
+// Namespace is one prefix and the separator below it.
+type Namespace struct{ Prefix, Separator string }
+
+// Namespace asks where mailboxes are.
+func (c *Conn) Namespace(ctx context.Context) (*Namespaces, error) {
+	ns := &Namespaces{}
+	x := &call{verb: "NAMESPACE", data: func(r *response) (bool, error) {
+		if r.word != "NAMESPACE" {
+			return false, nil
+		}
+		v := c.values(r.args)
+		for _, list := range []*[]Namespace{&ns.Personal, &ns.Other, &ns.Shared} {
+			for _, n := range v.next().list {
+				*list = append(*list, Namespace{c.mailboxName(n.at(0).text()), n.at(1).text()})
+			}
+		}
+		return true, nil
+	}}
+	return ns, c.do(ctx, x)
+}
+
+// dateTime reads INTERNALDATE; servers leave the space before one digit out.
+func dateTime(s string) time.Time {
+	for _, layout := range []string{"_2-Jan-2006 15:04:05 -0700", "2-Jan-2006 15:04:05 -0700"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
+}
