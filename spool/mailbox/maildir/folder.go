@@ -3,6 +3,7 @@ package maildir
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"path"
 	"sync"
@@ -283,7 +284,7 @@ func (f *folder) rebuild() error {
 func (f *folder) renew() error {
 	x := f.idx
 	h := head{validity: x.head.validity}
-	if _, err := f.rand.Read(h.random[:]); err != nil {
+	if _, err := io.ReadFull(f.rand, h.random[:]); err != nil {
 		return err
 	}
 	b, err := x.encode(h)

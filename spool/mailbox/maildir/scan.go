@@ -64,6 +64,11 @@ func (f *folder) scanned(t *tx, before stamps) error {
 		return err
 	}
 	sure := after == before && (f.trusted(before) || before == stamps{})
+	if t.state != f.idx.state {
+		// What others changed and sessions are told is not to come back after a
+		// crash, whether they synced it or not.
+		t.touched["new"], t.touched["cur"] = true, true
+	}
 	if sure && before != f.idx.stamps {
 		t.stamp(before)
 	}

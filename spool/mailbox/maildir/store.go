@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -129,7 +130,7 @@ func (a *account) make(dir string, use []string) (mailbox.ID, error) {
 // newHead is the head of the index of a mailbox that is new.
 func (a *account) newHead() (h head, err error) {
 	h.validity = a.nextValidity()
-	_, err = a.rand.Read(h.random[:])
+	_, err = io.ReadFull(a.rand, h.random[:])
 	return h, err
 }
 

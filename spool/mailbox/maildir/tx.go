@@ -63,9 +63,10 @@ func (t *tx) abort() {
 	for _, u := range slices.Backward(t.undo) {
 		u()
 	}
-	if len(t.undo) > 0 {
-		// Nobody should find after a crash what was refused. If this fails too,
-		// a message comes although its sender was told that it did not.
+	if t.dirty {
+		// Nobody should find after a crash what was refused, or miss what the next
+		// scan sees. If this fails too, a message may come although its sender was
+		// told that it did not.
 		for d := range t.touched {
 			_ = t.f.fs().SyncDir(t.f.at(d))
 		}
