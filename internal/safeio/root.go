@@ -124,6 +124,7 @@ func (r *Root) Rename(from, to string) error {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrInvalid}
 	}
 	r.forget(from)
+	r.forget(to) // an empty directory may be replaced
 	err := r.in(path.Dir(from), func(a *dir) error {
 		return r.in(path.Dir(to), func(b *dir) error {
 			return rename(a.self, path.Base(from), b.self, path.Base(to))

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -66,13 +65,6 @@ func together(b testing.TB, writers, n int, do func() error) float64 {
 	}
 	wg.Wait()
 	return float64(n) / time.Since(begun).Seconds()
-}
-
-// cpu is what the process has used.
-func cpu() time.Duration {
-	var u syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // against runs ours and the disk's own turn by turn, since disks have moods and

@@ -41,11 +41,12 @@
 //
 // # What a message costs
 //
-// Put writes the file, syncs it, gives it its name in q/ and syncs that directory.
-// All Puts that come while one directory is synced share the next sync. Claim
-// writes a small mark, not synced. Settle adds a record and syncs it or, when
-// nothing is left to do with the file, removes the file, and the sync of the
-// directory is shared again.
+// Put writes the file, syncs it, renames it and syncs the directory. All Puts that
+// come while one directory is synced share the next sync. Claim writes a small
+// mark, not synced. Settle adds a record and syncs it or, when nothing is left to
+// do with the file, removes the file, and the sync of the directory is shared
+// again. So a message that is delivered at once costs one sync and its share of
+// two more.
 //
 // # Limits
 //
@@ -89,6 +90,18 @@
 // Open takes [Options] by value: there is no zero Store, since a Store without a
 // directory is nothing. Files have IDs of their own, so that an item may be put
 // again under its ID when it is done while others over the old body are not.
+//
+// A body begins in the directory where it is to stay, under a name for the time
+// being, rather than in one for all: a rename within a directory is cheaper for
+// the disk, and the sync of the new file brings its directory along on most file
+// systems.
+//
+// A follow-up whose outcome was not recorded before a crash is removed by Open,
+// not kept for the next attempt: the Settle did not return, so its worker, or the
+// next one, settles again and brings another.
+//
+// Records are never rewritten. An attempt adds some hundred bytes, so that a
+// message which is tried for five days grows by some ten thousand.
 //
 // # Standards
 //
