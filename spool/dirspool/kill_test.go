@@ -117,18 +117,18 @@ func killed(t *testing.T, dir string, number int, rnd *rand.Rand) (marks []any, 
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	in := bufio.NewScanner(out)
+	kill := func() { cmd.Process.Kill() }
+	early := rnd.IntN(4) == 0 // in the recovery
 	for in.Scan() {
 		line := in.Text()
 		switch {
-		case line == "begin":
-			// One in four is meant for the recovery.
-			wait := time.Duration(1+rnd.IntN(300)) * time.Millisecond
-			if rnd.IntN(4) == 0 {
-				wait = time.Duration(rnd.IntN(8000)) * time.Microsecond
-			}
-			time.AfterFunc(wait, func() { cmd.Process.Kill() })
+		case line == "begin" && early:
+			time.AfterFunc(time.Duration(rnd.IntN(8000))*time.Microsecond, kill)
 		case strings.HasPrefix(line, "open "):
 			opened = true
+			if !early {
+				time.AfterFunc(time.Duration(1+rnd.IntN(300))*time.Millisecond, kill)
+			}
 			assert.Equal(t, "open 0", line, "a crash made files that count as damaged")
 		case strings.Contains(line, "FAIL"):
 			t.Errorf("helper %d: %s", number, line)

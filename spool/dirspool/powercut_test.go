@@ -114,7 +114,7 @@ func TestPowerCut(t *testing.T) {
 	c := newCutter(2, 8, 211)
 	if long() {
 		c = newCutter(3, 24, 11)
-		c.pick = func(level, state int) bool { return level == 0 || level == 1 && state%11 == 0 || state%1009 == 0 }
+		c.pick = func(level, state int) bool { return level == 0 || level == 1 && state%101 == 0 || state%2003 == 0 }
 	}
 	c.moments(played(t, nil), nil, 0, "")
 	report(t, &c.tally)
