@@ -21,8 +21,10 @@ type fileBlob struct {
 	once sync.Once
 }
 
+// Size is that of the message as it is read.
 func (b *fileBlob) Size() int64 { return b.size }
 
+// ReadAt reads as long as the context lasts.
 func (b *fileBlob) ReadAt(p []byte, off int64) (int, error) {
 	select {
 	case <-b.done:
@@ -91,6 +93,8 @@ func newLines(b *fileBlob, raw int64) (mailbox.Blob, error) {
 	return l, nil
 }
 
+// ReadAt begins at the last mark before off, so it reads at most one step too
+// much.
 func (l *lines) ReadAt(p []byte, off int64) (n int, err error) {
 	switch {
 	case off < 0:

@@ -37,6 +37,7 @@ func (b *box) Close() error {
 	return nil
 }
 
+// check looks whether the session and the mailbox are still there.
 func (b *box) check(ctx context.Context) error {
 	switch {
 	case b.closed.Load():

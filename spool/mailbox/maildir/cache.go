@@ -37,6 +37,7 @@ type cache struct { // guarded by folder.mu
 
 const cacheHead = 16
 
+// cacheEntry is what stands in the file for one message.
 func cacheEntry(validity uint32, uid mailbox.UID, b []byte) []byte {
 	e := make([]byte, cacheHead, cacheHead+len(b))
 	binary.BigEndian.PutUint32(e, uint32(len(b)))
@@ -63,6 +64,7 @@ func splitEntry(b []byte) (validity uint32, uid mailbox.UID, content []byte, n i
 	return binary.BigEndian.Uint32(b[8:]), mailbox.UID(binary.BigEndian.Uint32(b[12:])), b[cacheHead:n], n
 }
 
+// close closes the file; what is in it is found again when it is needed.
 func (c *cache) close() {
 	if c.file != nil {
 		c.file.Close()

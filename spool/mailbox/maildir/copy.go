@@ -20,6 +20,8 @@ func (b *box) Move(ctx context.Context, uids mailbox.Set, dst mailbox.Mailbox) (
 	return b.transfer(ctx, uids, dst, true)
 }
 
+// transfer works within one account of one process; other kinds are for the
+// fallback of package mailbox.
 func (b *box) transfer(ctx context.Context, uids mailbox.Set, dst mailbox.Mailbox, move bool) (from, to mailbox.Set, err error) {
 	d, ok := dst.(*box)
 	if !ok || d.account != b.account {
@@ -117,6 +119,8 @@ func (f *folder) take(t *tx, src *folder, uids mailbox.Set, move bool) (from, to
 	return from, to, nil
 }
 
+// takeOne links one message into this mailbox. The unique part of its name stays
+// if it is free here, and with it the EmailID.
 func (f *folder) takeOne(t *tx, src *folder, r *rec, seq mailbox.ModSeq) (mailbox.UID, error) {
 	m, err := src.idx.message(r)
 	if err != nil {

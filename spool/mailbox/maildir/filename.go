@@ -77,6 +77,7 @@ const maxLetters = 26
 // keywords are those with a letter, in their order; "" is free.
 type keywords []string
 
+// index is the place of a keyword, -1 if it has no letter.
 func (k keywords) index(word string) int {
 	return slices.IndexFunc(k, func(s string) bool { return strings.EqualFold(s, word) })
 }
@@ -158,6 +159,7 @@ func parseKeywords(b []byte) keywords {
 	return k
 }
 
+// format is the file as others read it.
 func (k keywords) format() []byte {
 	var b []byte
 	for i, w := range k {

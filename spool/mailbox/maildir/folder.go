@@ -63,6 +63,7 @@ func (f *folder) close() {
 	f.unload()
 }
 
+// unload closes the files; the next call reads them again. mu is held.
 func (f *folder) unload() {
 	f.cached.close()
 	if f.idx != nil {
@@ -182,6 +183,8 @@ func (f *folder) reload() error {
 	return err
 }
 
+// readAgain reads what was added to the file of the index, or all of it where
+// another took its place. mu is held.
 func (f *folder) readAgain() error {
 	if f.idx != nil && !f.rewrite {
 		if err := f.idx.readOn(); err != nil {

@@ -73,6 +73,8 @@ func openIndex(fsys safeio.FS, name string) (*index, error) {
 	return x, nil
 }
 
+// load reads the head and all frames. The list of messages has no room to spare
+// then: it is most of what a mailbox takes in memory.
 func (x *index) load() error {
 	b := make([]byte, headLen)
 	if _, err := x.file.ReadAt(b, 0); err != nil && err != io.EOF {
@@ -147,6 +149,7 @@ func (x *index) apply(records []byte, at int64) error {
 	return nil
 }
 
+// applyMessage takes one message in. Of its name only the place is kept.
 func (x *index) applyMessage(d *decoder) {
 	var r rec
 	r.bits = bits(d.byte())
@@ -214,6 +217,7 @@ func (x *index) remove(uids mailbox.Set) {
 	})
 }
 
+// count adds a message to the sums, or takes it away.
 func (x *index) count(r *rec, n int32) {
 	x.sum.Messages += uint32(n)
 	x.sum.Size += int64(n) * r.size
@@ -243,10 +247,13 @@ func (x *index) each(uids mailbox.Set, f func(r *rec)) {
 	}
 }
 
+// flags are those of a message; Keywords is one string for all that have the
+// same.
 func (x *index) flags(r *rec) mailbox.Flags {
 	return mailbox.Flags{Sys: mailbox.SysFlags(r.sys), Keywords: x.words[r.words]}
 }
 
+// meta is a message as sessions get it.
 func (x *index) meta(r *rec) mailbox.Meta {
 	return mailbox.Meta{
 		UID: r.uid, Flags: x.flags(r), ModSeq: r.seq, Size: r.size, Received: r.received, Saved: int64(r.saved),
@@ -280,6 +287,8 @@ func (x *index) names() ([]string, error) {
 // compactFrom is how much has to be dead before a file is written anew.
 const compactFrom = 256 << 10
 
+// wasteful reports whether half of the file is of changes that later ones
+// replaced.
 func (x *index) wasteful() bool { return x.dead > compactFrom && x.dead > x.end/2 }
 
 // encode is the whole index as a new file with another head.

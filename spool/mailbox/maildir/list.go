@@ -37,8 +37,10 @@ func (a *account) list() ([]listing, error) {
 		if !ok || !e.IsDir() {
 			continue
 		}
-		if _, err := a.fs().Lstat(path.Join(e.Name(), "cur")); err != nil {
+		if _, err := a.fs().Lstat(path.Join(e.Name(), "cur")); errors.Is(err, fs.ErrNotExist) {
 			continue // a directory of something else
+		} else if err != nil {
+			return nil, err // and not a mailbox that is gone
 		}
 		l, err := a.identify(name, e.Name())
 		if err != nil {

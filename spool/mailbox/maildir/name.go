@@ -74,6 +74,7 @@ func userDir(user string) (string, error) {
 	return b.String(), nil
 }
 
+// percent writes one byte as "%" and two digits.
 func percent(b *strings.Builder, c byte) {
 	const digits = "0123456789ABCDEF"
 	b.WriteByte('%')
@@ -97,6 +98,7 @@ func escape(level string) string {
 	return b.String()
 }
 
+// unescape undoes escape, and nothing else: there is one way to write a name.
 func unescape(s string) (string, bool) {
 	before, rest, found := strings.Cut(s, "%")
 	for found {
@@ -123,8 +125,11 @@ func unescape(s string) (string, bool) {
 // utf7 is base64 as in modified UTF-7: with "," and without padding.
 var utf7 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,").WithPadding(base64.NoPadding).Strict()
 
+// printable is what modified UTF-7 writes as it is (RFC 3501 §5.1.3).
 func printable(r rune) bool { return ' ' <= r && r <= '~' }
 
+// encodeUTF7 writes a run of other characters as UTF-16 in base64 between "&" and
+// "-", and "&" itself as "&-" (RFC 3501 §5.1.3).
 func encodeUTF7(s string) string {
 	var b strings.Builder
 	for s != "" {

@@ -42,12 +42,15 @@ type head struct {
 	validity uint32
 }
 
+// encode is the head as it stands in the file.
 func (h head) encode() []byte {
 	b := append([]byte(magic), h.random[:]...)
 	b = binary.BigEndian.AppendUint32(b, h.validity)
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
+// decodeHead reads a head; ok is false for one that is damaged or of another
+// kind.
 func decodeHead(b []byte) (h head, ok bool) {
 	if len(b) < headLen || string(b[:8]) != magic {
 		return h, false
@@ -65,6 +68,7 @@ func (h head) frame(records []byte) []byte {
 	return append(b, records...)
 }
 
+// sum is the checksum of records in a file of this head.
 func (h head) sum(records []byte) uint32 {
 	return crc32.Update(crc32.Checksum(h.random[:], castagnoli), castagnoli, records)
 }
@@ -105,6 +109,8 @@ type state struct {
 	forgotten mailbox.ModSeq
 }
 
+// appendMessage writes a message that is new or other. The numbers are small for
+// most, so they are varints.
 func appendMessage(b []byte, m *message) []byte {
 	b = append(b, recMessage, byte(m.bits))
 	b = binary.AppendUvarint(b, uint64(m.meta.UID))
@@ -121,6 +127,7 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
+// appendExpunge writes the UIDs that went at a ModSeq.
 func appendExpunge(b []byte, seq mailbox.ModSeq, uids mailbox.Set) []byte {
 	b = binary.AppendUvarint(append(b, recExpunge), uint64(seq))
 	b = binary.AppendUvarint(b, uint64(len(uids)))
@@ -155,6 +162,7 @@ type decoder struct {
 	bad bool
 }
 
+// skip goes on by n bytes, which must be there.
 func (d *decoder) skip(n int) {
 	if n <= 0 || n > len(d.b) {
 		d.bad, d.b = true, nil
@@ -186,6 +194,7 @@ func (d *decoder) int() int64 {
 	return v
 }
 
+// uid is a number that fits.
 func (d *decoder) uid() mailbox.UID {
 	v := d.uint()
 	if v > uint64(mailbox.MaxUID) {
@@ -208,6 +217,8 @@ func (d *decoder) bytes() []byte {
 	return s
 }
 
+// set is a list of ranges. Its length is not believed: it ends where the bytes
+// do.
 func (d *decoder) set() mailbox.Set {
 	n := d.uint()
 	var s mailbox.Set

@@ -32,6 +32,7 @@ var (
 	_ mailbox.Quota        = (*store)(nil)
 )
 
+// Key is the directory of the account.
 func (s *store) Key() string { return s.key }
 
 // Close lets the account go, if nobody else has it open.
@@ -121,10 +122,23 @@ func (a *account) make(dir string, use []string) (mailbox.ID, error) {
 	if err := a.advance(h.validity); err != nil {
 		return "", err
 	}
-	if err := a.fs().Rename(tmp, dir); err != nil {
-		return "", err
+	return mailbox.ID(id), a.renameDir(tmp, dir)
+}
+
+// renameDir gives a directory of the account another name, durably. After an
+// error it has the old one, as far as that can be done.
+func (a *account) renameDir(from, to string) error {
+	err := a.fs().Rename(from, to)
+	if err == nil {
+		err = a.fs().SyncDir(".")
 	}
-	return mailbox.ID(id), a.fs().SyncDir(".")
+	if err == nil {
+		return nil
+	}
+	if _, gone := a.fs().Lstat(from); errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, a.fs().Rename(to, from), a.fs().SyncDir("."))
+	}
+	return err
 }
 
 // newHead is the head of the index of a mailbox that is new.
@@ -176,10 +190,7 @@ func (s *store) Delete(ctx context.Context, id mailbox.ID) error {
 		if err != nil {
 			return err
 		}
-		if err := s.fs().Rename(l.dir, gonePrefix+r); err != nil {
-			return err
-		}
-		if err := s.fs().SyncDir("."); err != nil {
+		if err := s.renameDir(l.dir, gonePrefix+r); err != nil {
 			return err
 		}
 		s.mu.Lock()
@@ -217,15 +228,15 @@ func (s *store) Rename(ctx context.Context, id mailbox.ID, to string) error {
 		if err := s.advance(0); err != nil {
 			return err
 		}
-		if err := s.fs().Rename(l.dir, dir); err != nil {
+		if err := s.renameDir(l.dir, dir); err != nil {
 			return err
 		}
 		s.mu.Lock()
+		defer s.mu.Unlock()
 		if f := s.folders[id]; f != nil {
 			f.dir.Store(&dir)
 		}
-		s.mu.Unlock()
-		return s.fs().SyncDir(".")
+		return nil
 	}))
 }
 

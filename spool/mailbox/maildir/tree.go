@@ -127,6 +127,7 @@ func (t *Tree) Open(ctx context.Context, user string) (mailbox.Store, error) {
 	return &store{account: a, key: "maildir " + dir, leave: func() { t.leave(a) }}, nil
 }
 
+// options are the fields with their defaults.
 func (t *Tree) options() options {
 	return options{
 		now: t.Now, rand: t.Rand, poll: t.Poll,

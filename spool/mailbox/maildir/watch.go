@@ -31,6 +31,7 @@ func (f *folder) watch() {
 	}
 }
 
+// interval is Tree.Poll.
 func (f *folder) interval() time.Duration { return cmp.Or(f.poll, defaultPoll) }
 
 // glance looks once, and again later as long as somebody watches.

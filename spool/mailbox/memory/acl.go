@@ -39,6 +39,7 @@ func (b *box) rights(who string) mailbox.Rights {
 	return r
 }
 
+// granted is what one entry of the access list says.
 func (b *box) granted(who string) (mailbox.Rights, bool) {
 	for _, g := range b.grants {
 		if g.Who == who {

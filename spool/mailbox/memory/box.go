@@ -34,6 +34,7 @@ type box struct {
 	watchers mailbox.Watchers[struct{}]
 }
 
+// state is what Changes says of the owner's mailbox.
 func (b *box) state() mailbox.State {
 	return mailbox.State{
 		UIDValidity: b.validity, UIDNext: b.next, HighestModSeq: b.seq,
@@ -46,6 +47,7 @@ func (b *box) room() int {
 	return int(limit(int64(b.store.MaxKeywords), defaultMaxKeywords)) - b.spelling.Len()
 }
 
+// counts costs nothing: the sums are kept with each change.
 func (b *box) counts() mailbox.Counts {
 	c := b.sum
 	c.State = b.state()
@@ -144,6 +146,7 @@ func (h *handle) lock(ctx context.Context, need mailbox.Rights) error {
 	return err
 }
 
+// rlock takes the mutex to read, if the user may do what needs these rights.
 func (h *handle) rlock(ctx context.Context, need mailbox.Rights) error {
 	if err := h.box.store.rlock(ctx); err != nil {
 		return err
@@ -164,6 +167,7 @@ func (h *handle) state() mailbox.State {
 	return s
 }
 
+// Close ends the session; the mailbox stays.
 func (h *handle) Close() error {
 	h.closed.Store(true)
 	return nil
@@ -188,6 +192,8 @@ func (h *handle) body(ctx context.Context, uid mailbox.UID) (*message, error) {
 	return body, err
 }
 
+// Message opens a message. The Blob has the bytes themselves: they stay when the
+// message is expunged.
 func (h *handle) Message(ctx context.Context, uid mailbox.UID) (mailbox.Blob, error) {
 	body, err := h.body(ctx, uid)
 	if err != nil {
@@ -196,6 +202,7 @@ func (h *handle) Message(ctx context.Context, uid mailbox.UID) (mailbox.Blob, er
 	return newBlob(ctx, body.b), nil
 }
 
+// Header is a part of the message, not a copy; see [mailbox.Headers].
 func (h *handle) Header(ctx context.Context, uid mailbox.UID) ([]byte, error) {
 	body, err := h.body(ctx, uid)
 	if err != nil {
@@ -204,6 +211,7 @@ func (h *handle) Header(ctx context.Context, uid mailbox.UID) ([]byte, error) {
 	return body.header(), nil
 }
 
+// EmailID is that of the bytes: copies have the same; see [mailbox.EmailIDs].
 func (h *handle) EmailID(ctx context.Context, uid mailbox.UID) (string, error) {
 	body, err := h.body(ctx, uid)
 	if err != nil {
@@ -212,6 +220,8 @@ func (h *handle) EmailID(ctx context.Context, uid mailbox.UID) (string, error) {
 	return body.id, nil
 }
 
+// Cached returns what PutCached kept, for any copy of the message; see
+// [mailbox.Cacher].
 func (h *handle) Cached(uid mailbox.UID) ([]byte, bool) {
 	body, err := h.body(context.Background(), uid)
 	if err != nil {
@@ -224,6 +234,7 @@ func (h *handle) Cached(uid mailbox.UID) ([]byte, bool) {
 	return *c, true
 }
 
+// PutCached keeps up to 256 KiB; see [mailbox.Cacher].
 func (h *handle) PutCached(uid mailbox.UID, b []byte) {
 	if body, err := h.body(context.Background(), uid); err == nil && len(b) <= maxCached {
 		body.cache.Store(&b)

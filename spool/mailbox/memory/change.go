@@ -54,6 +54,8 @@ func (h *handle) Expunge(ctx context.Context, uids mailbox.Set) error {
 	return nil
 }
 
+// expunge removes messages as of the next ModSeq, which is taken only if there
+// were any.
 func (b *box) expunge(uids mailbox.Set) {
 	if gone := b.drop(uids); len(gone) > 0 {
 		b.seq++

@@ -17,6 +17,8 @@ func (h *handle) Move(ctx context.Context, uids mailbox.Set, dst mailbox.Mailbox
 	return h.transfer(ctx, uids, dst, true)
 }
 
+// transfer copies or moves under one lock: nobody sees a message in both
+// mailboxes or in none.
 func (h *handle) transfer(ctx context.Context, uids mailbox.Set, dst mailbox.Mailbox, move bool) (from, to mailbox.Set, err error) {
 	d, ok := dst.(*handle)
 	if !ok || d.box.store != h.box.store {

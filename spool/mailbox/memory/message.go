@@ -22,6 +22,7 @@ type message struct {
 // maxCached is the most that is kept of what a server found out about a message.
 const maxCached = 256 << 10
 
+// header is the part up to the empty line, or all of it without one.
 func (m *message) header() []byte {
 	if bytes.HasPrefix(m.b, []byte("\r\n")) {
 		return m.b[:2]
@@ -40,6 +41,7 @@ type blob struct {
 	why   func() error
 }
 
+// ReadAt reads as long as the context lasts.
 func (b *blob) ReadAt(p []byte, off int64) (int, error) {
 	select {
 	case <-b.done:
@@ -49,6 +51,7 @@ func (b *blob) ReadAt(p []byte, off int64) (int, error) {
 	}
 }
 
+// WriteTo hands all of it over without a copy.
 func (b *blob) WriteTo(w io.Writer) (int64, error) {
 	select {
 	case <-b.done:
@@ -123,6 +126,7 @@ func meta(in *mailbox.Incoming, size int, now time.Time) mailbox.Meta {
 	}
 }
 
+// newBlob opens a message for as long as ctx lasts.
 func newBlob(ctx context.Context, b []byte) mailbox.Blob {
 	open := mailbox.Bytes(b)
 	out := &blob{Blob: open, done: ctx.Done(), why: ctx.Err}

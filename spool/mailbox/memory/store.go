@@ -57,6 +57,7 @@ var (
 	_ mailbox.Metadata     = (*Store)(nil)
 )
 
+// now is the time of the Store.
 func (s *Store) now() time.Time {
 	if s.Now != nil {
 		return s.Now()
@@ -120,6 +121,7 @@ func (s *Store) add(name string, use []string) *box {
 	return b
 }
 
+// nextID numbers mailboxes and messages: none is used twice in an account.
 func (s *Store) nextID() string {
 	s.lastID++
 	return strconv.FormatUint(s.lastID, 10)
@@ -134,6 +136,7 @@ func (s *Store) byName(name string) *box {
 	return s.find(func(b *box) bool { return b.name == name })
 }
 
+// find returns the first mailbox that f wants.
 func (s *Store) find(f func(b *box) bool) *box {
 	if i := slices.IndexFunc(s.boxes, f); i >= 0 {
 		return s.boxes[i]
@@ -152,6 +155,7 @@ func (s *Store) Key() string {
 // Mailboxes lists them in the order of creation; see [mailbox.Store].
 func (s *Store) Mailboxes(ctx context.Context) ([]mailbox.Info, error) { return s.list(ctx, "") }
 
+// list is Mailboxes with the subscriptions of one user.
 func (s *Store) list(ctx context.Context, who string) ([]mailbox.Info, error) {
 	if err := s.rlock(ctx); err != nil {
 		return nil, err
@@ -203,6 +207,8 @@ func (s *Store) Delete(ctx context.Context, id mailbox.ID) error {
 	return err
 }
 
+// remove takes a mailbox out of the list. Sessions that have it open find out
+// by its mark.
 func (s *Store) remove(ctx context.Context, id mailbox.ID) (*box, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
@@ -258,6 +264,7 @@ func (s *Store) Subscribe(ctx context.Context, name string, on bool) error {
 	return s.subscribe(ctx, subscription{"", name}, on)
 }
 
+// subscribe marks a name for one user.
 func (s *Store) subscribe(ctx context.Context, sub subscription, on bool) (err error) {
 	if sub.name, err = mailbox.CheckName(sub.name); err != nil {
 		return err

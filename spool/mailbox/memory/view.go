@@ -71,6 +71,7 @@ func (v *view) mayCreate(ctx context.Context, name string) error {
 	return mailbox.ErrReadOnly
 }
 
+// Mailboxes lists those that the user may see (RFC 4314 §4: l).
 func (v *view) Mailboxes(ctx context.Context) ([]mailbox.Info, error) {
 	all, err := v.list(ctx, v.who)
 	if err != nil {
@@ -86,6 +87,7 @@ func (v *view) Mailboxes(ctx context.Context) ([]mailbox.Info, error) {
 	}), nil
 }
 
+// Create needs k on the parent (RFC 4314 §4).
 func (v *view) Create(ctx context.Context, name string, use ...string) (mailbox.ID, error) {
 	if err := v.mayCreate(ctx, name); err != nil {
 		return "", err
@@ -93,6 +95,7 @@ func (v *view) Create(ctx context.Context, name string, use ...string) (mailbox.
 	return v.Store.Create(ctx, name, use...)
 }
 
+// Delete needs x (RFC 4314 §4).
 func (v *view) Delete(ctx context.Context, id mailbox.ID) error {
 	if err := v.checked(ctx, id, "x"); err != nil {
 		return err
@@ -100,6 +103,7 @@ func (v *view) Delete(ctx context.Context, id mailbox.ID) error {
 	return v.Store.Delete(ctx, id)
 }
 
+// Rename needs x on the mailbox and k on the new parent (RFC 4314 §4).
 func (v *view) Rename(ctx context.Context, id mailbox.ID, to string) error {
 	if err := v.checked(ctx, id, "x"); err != nil {
 		return err
@@ -110,10 +114,14 @@ func (v *view) Rename(ctx context.Context, id mailbox.ID, to string) error {
 	return v.Store.Rename(ctx, id, to)
 }
 
+// Subscribe marks a name for this user alone: subscriptions are nobody else's
+// business.
 func (v *view) Subscribe(ctx context.Context, name string, on bool) error {
 	return v.subscribe(ctx, subscription{v.who, name}, on)
 }
 
+// Open needs l alone: what else a session may do is looked at in each of its
+// calls, since rights may be taken away meanwhile.
 func (v *view) Open(ctx context.Context, id mailbox.ID) (mailbox.Mailbox, error) {
 	if err := v.rlock(ctx); err != nil {
 		return nil, err
@@ -126,6 +134,7 @@ func (v *view) Open(ctx context.Context, id mailbox.ID) (mailbox.Mailbox, error)
 	return &handle{box: b, who: v.who}, nil
 }
 
+// Counts needs r (RFC 4314 §4).
 func (v *view) Counts(ctx context.Context, id mailbox.ID) (mailbox.Counts, error) {
 	if err := v.checked(ctx, id, "r"); err != nil {
 		return mailbox.Counts{}, err
@@ -133,6 +142,7 @@ func (v *view) Counts(ctx context.Context, id mailbox.ID) (mailbox.Counts, error
 	return v.Store.Counts(ctx, id)
 }
 
+// MyRights are those of this user.
 func (v *view) MyRights(ctx context.Context, id mailbox.ID) (mailbox.Rights, error) {
 	if err := v.rlock(ctx); err != nil {
 		return "", err
@@ -145,6 +155,7 @@ func (v *view) MyRights(ctx context.Context, id mailbox.ID) (mailbox.Rights, err
 	return b.rights(v.who), nil
 }
 
+// Grants needs a: who else may read a mailbox is for its administrators.
 func (v *view) Grants(ctx context.Context, id mailbox.ID) ([]mailbox.Grant, error) {
 	if err := v.checked(ctx, id, "a"); err != nil {
 		return nil, err
@@ -152,6 +163,7 @@ func (v *view) Grants(ctx context.Context, id mailbox.ID) ([]mailbox.Grant, erro
 	return v.Store.Grants(ctx, id)
 }
 
+// Grant needs a (RFC 4314 §4).
 func (v *view) Grant(ctx context.Context, id mailbox.ID, who string, op mailbox.FlagOp, r mailbox.Rights) error {
 	if err := v.checked(ctx, id, "a"); err != nil {
 		return err
@@ -159,6 +171,7 @@ func (v *view) Grant(ctx context.Context, id mailbox.ID, who string, op mailbox.
 	return v.Store.Grant(ctx, id, who, op, r)
 }
 
+// Possible needs a (RFC 4314 §4).
 func (v *view) Possible(ctx context.Context, id mailbox.ID, who string) (mailbox.Rights, []mailbox.Rights, error) {
 	if err := v.checked(ctx, id, "a"); err != nil {
 		return "", nil, err
@@ -166,6 +179,7 @@ func (v *view) Possible(ctx context.Context, id mailbox.ID, who string) (mailbox
 	return v.Store.Possible(ctx, id, who)
 }
 
+// SetQuota is for the owner.
 func (v *view) SetQuota(ctx context.Context, root string, limits []mailbox.Resource) error {
 	if v.who != "" {
 		return mailbox.ErrReadOnly
@@ -173,6 +187,7 @@ func (v *view) SetQuota(ctx context.Context, root string, limits []mailbox.Resou
 	return v.Store.SetQuota(ctx, root, limits)
 }
 
+// Metadata needs r.
 func (v *view) Metadata(ctx context.Context, id mailbox.ID) ([]mailbox.Entry, error) {
 	if err := v.mayAnnotate(ctx, id, "r"); err != nil {
 		return nil, err
@@ -180,6 +195,7 @@ func (v *view) Metadata(ctx context.Context, id mailbox.ID) ([]mailbox.Entry, er
 	return v.Store.Metadata(ctx, id)
 }
 
+// SetMetadata needs w.
 func (v *view) SetMetadata(ctx context.Context, id mailbox.ID, entries []mailbox.Entry) error {
 	if err := v.mayAnnotate(ctx, id, "w"); err != nil {
 		return err
@@ -187,6 +203,7 @@ func (v *view) SetMetadata(ctx context.Context, id mailbox.ID, entries []mailbox
 	return v.Store.SetMetadata(ctx, id, entries)
 }
 
+// mayAnnotate: annotations of the account as a whole are the owner's.
 func (v *view) mayAnnotate(ctx context.Context, id mailbox.ID, need mailbox.Rights) error {
 	switch {
 	case v.who == "":
