@@ -70,7 +70,7 @@ func checkPerm(fsys safeio.FS) error {
 type shards struct {
 	mu    sync.Mutex // guards all; held while a directory is made, once in a few thousand files
 	now   uint8
-	count [256]int // files put into each
+	count [256]int // files put into each since it was last begun; those that went count too
 	known [256]bool
 }
 
@@ -79,10 +79,7 @@ func (s *Store) shard() (uint8, error) {
 	sh := &s.shards
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.count[sh.now] >= s.opt.filesPerShard() {
-		sh.now++ // from ff to 00
-		sh.count[sh.now] = 0
-	}
+	sh.turn(s.opt.filesPerShard())
 	if !sh.known[sh.now] {
 		// Its name is on the disk before any file is in it.
 		if err := safeio.MkdirSync(s.fsys, shardPath(sh.now), dirPerm); err != nil {
@@ -92,4 +89,18 @@ func (s *Store) shard() (uint8, error) {
 	}
 	sh.count[sh.now]++
 	return sh.now, nil
+}
+
+// turn goes to the next directory with room, when there is none in this one. If
+// there is none in any, the next one is begun again: most of what was put into it
+// has gone by now.
+func (sh *shards) turn(limit int) {
+	for range len(sh.count) {
+		if sh.count[sh.now] < limit {
+			return
+		}
+		sh.now++ // from ff to 00
+	}
+	sh.now++
+	sh.count[sh.now] = 0
 }

@@ -148,9 +148,6 @@ func (s *Store) listQueue() ([]*found, error) {
 			s.shards.count[shard]++
 		}
 	}
-	for s.shards.now < 255 && s.shards.count[s.shards.now] >= s.opt.filesPerShard() {
-		s.shards.now++
-	}
 	return out, nil
 }
 
