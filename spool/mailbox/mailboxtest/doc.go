@@ -13,6 +13,9 @@
 // messages of a megabyte; a test of a store whose limits are smaller by default
 // sets them higher.
 //
+// [RunReopen] checks a store that outlives its process: what is there when it is
+// opened again without having been closed.
+//
 // # What is not checked
 //
 // Whether nil means durable: that needs a power cut, which only the store's own

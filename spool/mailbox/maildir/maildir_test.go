@@ -132,3 +132,16 @@ func changes(tb testing.TB, m mailbox.Mailbox, since mailbox.ModSeq) mailbox.Del
 	require.NoError(tb, err)
 	return d
 }
+
+// TestReopen: the next process finds what the last one promised.
+func TestReopen(t *testing.T) {
+	t.Parallel()
+	mailboxtest.RunReopen(t, func(tb testing.TB) func() mailbox.Store {
+		dir := newTree(tb).Dir
+		return func() mailbox.Store {
+			next := &Tree{Dir: dir}
+			tb.Cleanup(func() { next.Close() })
+			return openBob(tb, next)
+		}
+	})
+}
