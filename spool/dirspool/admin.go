@@ -22,6 +22,7 @@ func (s *Store) List(ctx context.Context, f spool.Filter) iter.Seq2[spool.Info, 
 			yield(spool.Info{}, err)
 			return
 		}
+		// The IDs alone: the items are as many as the disk holds.
 		ids := slices.Sorted(maps.Keys(s.items))
 		s.mu.Unlock()
 		for _, id := range ids {
@@ -37,6 +38,8 @@ func (s *Store) List(ctx context.Context, f spool.Filter) iter.Seq2[spool.Info, 
 	}
 }
 
+// info is one item with all its recipients, if one of them matches. It is read
+// from the disk without the lock, so it may be gone by then.
 func (s *Store) info(ctx context.Context, id spool.ID, f spool.Filter) (info spool.Info, ok bool, err error) {
 	if err := s.take(ctx); err != nil {
 		return info, false, err
@@ -160,6 +163,7 @@ func (s *Store) applyTo(ctx context.Context, e *entry, f spool.Filter, a spool.A
 	}
 	s.mu.Lock()
 	for {
+		// Planned anew after each wait: a Settle may have changed everything.
 		var st state
 		if s.items[e.id] == e {
 			st = s.plan(e, f, a)
@@ -199,13 +203,13 @@ func (r *rcpt) apply(state spool.State, a spool.Action, now int64) bool {
 	case a == spool.Release && r.held:
 		r.held = false
 	case state == spool.StateClaimed:
-		return false
+		return false // its worker will say what becomes of it
 	case a == spool.Flush:
 		r.due = now
 	case a == spool.Requeue:
 		r.due, r.attempts = now, 0
 	case a == spool.Delete:
-		*r = rcpt{done: true}
+		*r = rcpt{done: true} // nobody is told: no follow-up
 	default:
 		return false
 	}

@@ -37,6 +37,7 @@ func (s *Store) write(f *file, kind byte, data func([]byte) []byte, undo bool) e
 
 // writeTo is write with an open file; f.mu is held.
 func (s *Store) writeTo(h safeio.File, f *file, kind byte, data func([]byte) []byte, undo bool) error {
+	// data may look at f.tail: that is where the record will be.
 	b := endRecord(data(beginRecord(nil, kind, f.synced)), 0, f.seed)
 	if uint64(f.tail)+uint64(len(b)) > maxRecords {
 		return fmt.Errorf("dirspool: the records of %s are too long", f.name)
@@ -69,6 +70,7 @@ func (s *Store) syncFile(f *file) error {
 	f.mu.Lock()
 	tail := f.tail
 	f.mu.Unlock()
+	// Records that were added since are perhaps on the disk, perhaps not.
 	if err := h.Datasync(); err != nil {
 		return err
 	}

@@ -49,6 +49,8 @@ func (s *Store) openBody(ctx context.Context, f *file, checked bool) (safeio.Fil
 	if err != nil {
 		return nil, full(err)
 	}
+	// Once in the life of a process: a bad spot shows before anything of the body
+	// has gone out, and a message to many is not read through for each.
 	if checked {
 		return h, nil
 	}
@@ -62,6 +64,7 @@ func (s *Store) openBody(ctx context.Context, f *file, checked bool) (safeio.Fil
 	return h, nil
 }
 
+// checkBody reads the whole body, in pieces, and compares its sum.
 func checkBody(ctx context.Context, h safeio.File, f *file) error {
 	b := make([]byte, headerLen)
 	if _, err := h.ReadAt(b, 0); err != nil && err != io.EOF {
@@ -71,7 +74,7 @@ func checkBody(ctx context.Context, h safeio.File, f *file) error {
 	if err != nil {
 		return err
 	}
-	if head.body != f.records-headerLen {
+	if head.body != f.records-headerLen { // another file has taken its place
 		return errHeader
 	}
 	sum := &sumReader{ctx: ctx, r: io.NewSectionReader(h, headerLen, head.body)}
@@ -151,6 +154,8 @@ func (s *Store) seizeFile(f *file) (mine []*entry) {
 		return nil
 	}
 	f.bad = true
+	// A file does not know its entries, which saves memory for all; that this is
+	// slow matters to nobody.
 	var all []*entry
 	for _, e := range s.items {
 		if e.file == f {

@@ -37,11 +37,12 @@ func (s *Store) Claim(ctx context.Context, q spool.Query) ([]spool.Claim, error)
 			c, err = s.load(p)
 		}
 		switch {
-		case failed != nil:
+		case failed != nil: // none of the rest is begun
 			s.giveBack(p, 0)
 		case err == nil:
 			out = append(out, c)
 		case errors.Is(err, spool.ErrCorrupt), errors.Is(err, fs.ErrNotExist):
+			// Not an error of this call: the next item is as good.
 			s.quarantine(p.group.entry.file, err)
 		default:
 			s.giveBack(p, postponed)
@@ -95,7 +96,7 @@ func (s *Store) pick(q spool.Query) (out []picked) {
 
 // skipper tells the destinations that q does not want.
 func skipper(q spool.Query) func(dest string) bool {
-	if len(q.Skip) < 8 {
+	if len(q.Skip) < 8 { // where a loop is faster than a map
 		return func(dest string) bool { return slices.Contains(q.Skip, dest) }
 	}
 	set := make(map[string]bool, len(q.Skip))
@@ -151,7 +152,7 @@ func (s *Store) giveBack(p picked, d time.Duration) {
 	defer s.mu.Unlock()
 	g := p.group
 	if g.lease != p.lease {
-		return
+		return // it ran out, and somebody else has claimed meanwhile
 	}
 	for _, i := range g.lease.rcpts {
 		r := &g.entry.rcpts[i]
@@ -176,6 +177,9 @@ func (s *Store) load(p picked) (c spool.Claim, err error) {
 		return c, full(err)
 	}
 	defer h.Close()
+	// The mark comes before all else: when it cannot be written, neither could the
+	// outcome. It is not synced, since a crash of the process alone keeps it, and a
+	// power cut is not the message's fault.
 	f.mu.Lock()
 	err = s.writeTo(h, f, kindAttempt, attempt{s.run, int(e.number), p.tried}.append, false)
 	f.mu.Unlock()
@@ -213,6 +217,7 @@ func readRecord(r io.ReaderAt, f *file, at uint32) (record, error) {
 	}
 }
 
+// readItem reads the item of an entry, and sees that it is the one.
 func readItem(r io.ReaderAt, e *entry) (*spool.Item, error) {
 	rec, err := readRecord(r, e.file, e.at)
 	if err != nil {

@@ -86,6 +86,8 @@ func (p *publication) reserve(ctx context.Context, batches []batch) error {
 			return err
 		}
 	}
+	// Either all IDs are taken at once or none while waiting, so that two who want
+	// the same ones cannot wait for each other.
 	for {
 		// Not take: Close waits for us, and what began is brought to its end.
 		s.mu.Lock()
@@ -169,6 +171,7 @@ func (p *publication) write(ctx context.Context) error {
 	}
 	for _, pt := range p.parts {
 		if len(pt.items) == 0 {
+			// The store has them all already: the body is not needed.
 			pt.w.Abort()
 			continue
 		}
@@ -223,6 +226,7 @@ func (p *publication) abort() {
 // disk. There is no way back from a sync that failed: the names may be there.
 func (p *publication) move(ctx context.Context) error {
 	s := p.s
+	// The last moment at which nothing has happened yet.
 	if err := ctx.Err(); err != nil {
 		p.abort()
 		return err
@@ -240,6 +244,7 @@ func (p *publication) move(ctx context.Context) error {
 	}
 	for shard := range shards {
 		if err := s.dirs.Sync(shardPath(shard)); err != nil {
+			// Trying to remove them makes a second copy less likely, no more.
 			_ = p.takeBack()
 			return s.fail(err)
 		}

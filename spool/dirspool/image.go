@@ -103,6 +103,7 @@ func (im *image) replayState(rec record) error {
 		if r.index >= len(it.rcpts) {
 			return errData
 		}
+		// A record without a result leaves that of the one before to be read.
 		old := &it.rcpts[r.index]
 		last := old.last
 		if r.result != nil {
@@ -115,7 +116,7 @@ func (im *image) replayState(rec record) error {
 	if final {
 		im.relied = im.tail + uint32(rec.size)
 	}
-	it.runs = nil
+	it.runs = nil // whoever wrote it was alive
 	im.children = append(im.children, s.children...)
 	return nil
 }

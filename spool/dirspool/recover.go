@@ -89,7 +89,7 @@ func (s *Store) recover() error {
 	if err := s.sort(all); err != nil {
 		return err
 	}
-	if r := s.recovery; r != (Recovery{}) {
+	if r := s.recovery; r != (Recovery{}) { // an empty queue is no news
 		s.opt.log().Info("spool is open", "items", r.Items, "torn", r.Torn, "held", r.Held, "corrupt", r.Corrupt, "unreadable", r.Unreadable)
 	}
 	return nil
@@ -158,6 +158,7 @@ func (s *Store) scan(todo []*found) ([]*found, error) {
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
+			// Most files fit in whole: one call for each.
 			buf := make([]byte, 16<<10)
 			for i := w; i < len(todo) && errs[w] == nil; i += workers {
 				buf, errs[w] = s.readFile(todo[i], buf)
@@ -193,6 +194,7 @@ func (s *Store) readFile(fd *found, buf []byte) ([]byte, error) {
 		}
 		records = buf
 	}
+	// The items are decoded and dropped again: what stays are a few words for each.
 	im, corrupt := parseImage(head, records, fd.file.name)
 	if corrupt != nil {
 		fd.corrupt = corrupt
@@ -266,6 +268,6 @@ func (s *Store) mend(h safeio.File, f *file, im *image, records []byte) error {
 	if err := h.Datasync(); err != nil {
 		return err
 	}
-	f.synced = im.tail
+	f.synced = im.tail // the next record may rely on it
 	return nil
 }

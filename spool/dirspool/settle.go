@@ -34,6 +34,8 @@ func (s *Store) Settle(ctx context.Context, l spool.Lease, out []spool.Outcome, 
 	if err != nil {
 		return err
 	}
+	// Reading took time: the lease is looked at again, and from here on it cannot
+	// be lost.
 	g, err := s.seizeLease(ctx, l, out)
 	if err != nil {
 		return err
@@ -167,6 +169,8 @@ func (s *Store) decide(e *entry, st state, p *publication) (at uint32, unlinked 
 	s.mu.Lock()
 	last := s.isLast(e, st)
 	s.mu.Unlock()
+	// Then no record has to say what the follow-ups are: their parent being gone
+	// says it too, and many ends of files share one sync.
 	if last {
 		return 0, true, s.unlink(e.file)
 	}
