@@ -51,10 +51,16 @@ type Mailbox interface {
 	// do not are left out in silence. A message whose flags stay as they were
 	// keeps its ModSeq. With unchangedSince, unless 0, messages with a higher
 	// ModSeq are left alone and returned (RFC 7162 §3.1.3).
+	//
+	// A store may give up in the middle where its engine fails: some messages
+	// may have their new flags then, which Changes tells. The errors are
+	// [ErrReadOnly] and, for too many keywords, [ErrLimit]; with these nothing
+	// was changed.
 	SetFlags(ctx context.Context, uids Set, op FlagOp, f Flags, unchangedSince ModSeq) (skipped Set, err error)
 
 	// Expunge removes exactly these messages, whatever their flags, as far as
-	// they exist. A [Blob] that is open stays readable.
+	// they exist. A [Blob] that is open stays readable. Where the engine fails
+	// some may be gone, which Changes tells.
 	Expunge(ctx context.Context, uids Set) error
 
 	// Message opens the message as it was appended, byte for byte. One that

@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/safeio"
@@ -261,7 +261,7 @@ func (f *folder) enterFile(t *tx, from string, m *message) error {
 
 // full says so if an error is of a disk without room.
 func full(err error) error {
-	if err != nil && (strings.Contains(err.Error(), "no space left") || strings.Contains(err.Error(), "quota exceeded")) {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return &mailbox.Error{Code: "OVERQUOTA", Err: err}
 	}
 	return err
