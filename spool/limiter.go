@@ -55,7 +55,7 @@ type Window struct {
 	mu    sync.Mutex // guards all below
 	dests map[string]*lane
 	busy  map[string]*lane // those of dests that are full
-	sweep int // number of destinations at which to look for idle ones
+	sweep int              // number of destinations at which to look for idle ones
 }
 
 var _ Limiter = (*Window)(nil)
