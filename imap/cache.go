@@ -3,19 +3,29 @@ package imap
 import (
 	"container/list"
 	"encoding/binary"
+	"slices"
 	"sync"
 
+	"github.com/postilion-mail/postilion/imap/internal/wire"
 	"github.com/postilion-mail/postilion/mime"
 	"github.com/postilion-mail/postilion/spool/mailbox"
 )
 
 // forms are what FETCH tells of a message's structure, as it goes onto the
 // wire, in one run of octets that a [mailbox.Cacher] can keep: a version, then
-// ENVELOPE, BODY, BODYSTRUCTURE and PREVIEW, each with its length before it,
-// then the places of all sections. The preview may be missing.
+// ENVELOPE, BODY, BODYSTRUCTURE, PREVIEW and the fields of the header that are
+// asked for most, each with its length before it, then the places of all
+// sections. The preview may be missing.
 type forms []byte
 
-const formsVersion = 1
+const formsVersion = 2
+
+// keptFields are the fields of the header that are kept, in upper case: those
+// that lists, SORT, THREAD and most searches look at.
+var keptFields = []string{"DATE", "FROM", "SENDER", "REPLY-TO", "TO", "CC", "BCC", "SUBJECT", "MESSAGE-ID", "IN-REPLY-TO", "REFERENCES"}
+
+// isKept reports whether a field is among them.
+func isKept(name string) bool { return slices.Contains(keptFields, wire.Upper(name)) }
 
 // The fields of forms.
 const (
@@ -23,6 +33,7 @@ const (
 	formBody
 	formStructure
 	formPreview
+	formHeader
 	formFields
 )
 
@@ -37,6 +48,7 @@ func makeForms(m *mime.Message, preview bool) forms {
 	} else {
 		f = f.add(nil)
 	}
+	f = f.add(m.Header().AppendFields(nil, keptFields, false))
 	for path, part := range m.Walk() {
 		f = f.addSection(m, path)
 		if path == "" {
@@ -114,7 +126,7 @@ func (f forms) preview() (text string, ok bool) {
 
 // section finds a section, given in upper case, as mime.Message.Section does.
 func (f forms) section(spec string) (offset, size int64, ok bool) {
-	_, rest := f.field(formPreview)
+	_, rest := f.field(formHeader)
 	for len(rest) > 0 {
 		var name []byte
 		name, rest = cutForm(rest)

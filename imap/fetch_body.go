@@ -13,6 +13,10 @@ import (
 // prepareSection finds what BODY[...] asks for, and opens the message.
 func (c *conn) prepareSection(s *section, m *message) error {
 	s.data = nil
+	if s.listed && !s.not && s.spec == "HEADER" {
+		s.miss = false
+		return s.prepareFields(m)
+	}
 	at, n, found, err := m.section(s.spec)
 	if err != nil {
 		return err
@@ -31,8 +35,10 @@ func (c *conn) prepareSection(s *section, m *message) error {
 func (s *section) prepareFields(m *message) error {
 	var h mime.Header
 	var err error
-	if s.spec == "HEADER" {
+	if s.spec == "HEADER" && s.not {
 		h, err = m.head()
+	} else if s.spec == "HEADER" {
+		h, err = m.fields(s.fields...)
 	} else if err = m.open(); err == nil {
 		h, _, err = mime.ReadHeader(io.NewSectionReader(m.blob, s.at, s.n))
 	}

@@ -3,6 +3,7 @@ package imap
 import (
 	"bytes"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/postilion-mail/postilion/imap/internal/wire"
@@ -120,6 +121,22 @@ func (m *message) head() (mime.Header, error) {
 	}
 	m.header, m.hasHdr = mime.Parse(b).Header(), true
 	return m.header, nil
+}
+
+// fields reads the header as far as the fields of some names go: from what is
+// kept, if all of them are.
+func (m *message) fields(names ...string) (mime.Header, error) {
+	if m.hasHdr || m.parsed != nil || slices.ContainsFunc(names, func(n string) bool { return !isKept(n) }) {
+		return m.head()
+	}
+	if m.f == nil {
+		m.f = m.kept(cacheKey{m.box, m.st.UIDValidity, m.meta.UID})
+	}
+	if m.f == nil {
+		return m.head()
+	}
+	b, _ := m.f.field(formHeader)
+	return mime.Parse(b).Header(), nil
 }
 
 // forms returns what FETCH tells of the structure, from where it is kept or by

@@ -235,14 +235,14 @@ func (e *evaluation) read(k *key) (bool, error) {
 		id, err := mailbox.ThreadID(e.c.ctx, e.m.mb, e.m.meta.UID)
 		return id == k.text && id != "", err
 	case keySent:
-		h, err := e.m.head()
+		h, err := e.m.fields("Date")
 		if err != nil {
 			return false, err
 		}
 		t, has := h.Date()
 		return has && k.compare(t), nil
 	case keyHeader:
-		h, err := e.m.head()
+		h, err := e.m.fields(k.field)
 		return err == nil && k.inField(h), err
 	}
 	if sure, err := e.scan(k); sure || err != nil {

@@ -111,7 +111,7 @@ func (c *conn) readEach(seqs []uint32, header bool, f func(seq uint32, m *messag
 		var h mime.Header
 		if header {
 			var err error
-			if h, err = m.head(); err != nil && codeOf(err) != "NONEXISTENT" {
+			if h, err = m.fields(keptFields...); err != nil && codeOf(err) != "NONEXISTENT" {
 				return err
 			}
 		}
@@ -166,13 +166,31 @@ func firstAddress(h mime.Header, field string, display bool) string {
 		return ""
 	}
 	a := groups[0].Members[0]
+	local := unquote(a.Local())
 	switch {
 	case !display:
-		return a.Local()
+		return local
 	case a.Name != "":
 		return a.Name
+	case a.Domain() == "":
+		return local
 	}
-	return a.Addr
+	return local + "@" + a.Domain()
+}
+
+// unquote removes the quotes of a local part, which ENVELOPE has not either.
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return s
+	}
+	var b strings.Builder
+	for i := 1; i < len(s)-1; i++ {
+		if s[i] == '\\' && i+1 < len(s)-1 {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 func (a *sorted) compare(b *sorted, keys []sortKey) int {
