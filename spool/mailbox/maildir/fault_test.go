@@ -3,6 +3,7 @@ package maildir
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -157,4 +158,37 @@ func TestNoRoom(t *testing.T) {
 	got, err := dump(s)
 	require.NoError(t, err)
 	assert.Len(t, got[inboxID(t, s)].msgs, 2)
+}
+
+// TestFaultBesideOthers: a process whose index could not be synced takes in what
+// another one added meanwhile, before it writes the index anew.
+func TestFaultBesideOthers(t *testing.T) {
+	d := safeio.NewDisk()
+	broken := false
+	d.Fault = func(c safeio.Call) safeio.Fault {
+		if broken && c.Op == safeio.OpSync && strings.HasSuffix(c.Name, indexFile) {
+			return safeio.Fault{Err: syscall.EIO}
+		}
+		return safeio.Fault{}
+	}
+	a, b := diskStore(t, d), diskStore(t, d)
+	require.NoError(t, put(a, "one"))
+	require.NoError(t, put(b, "two"))
+	broken = true
+	require.ErrorIs(t, put(a, "fails"), syscall.EIO)
+	broken = false
+	require.NoError(t, put(b, "three"))
+	before, err := dump(b)
+	require.NoError(t, err)
+	require.NoError(t, put(a, "four"))
+	id := inboxID(t, a)
+	for _, s := range []*store{a, b} {
+		after, err := dump(s)
+		require.NoError(t, err)
+		for uid, text := range before[id].msgs {
+			assert.Equal(t, text, after[id].msgs[uid])
+		}
+		assert.Len(t, after[id].msgs, 4)
+		assert.False(t, after.has("fails"))
+	}
 }

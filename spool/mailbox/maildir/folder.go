@@ -186,11 +186,14 @@ func (f *folder) reload() error {
 // readAgain reads what was added to the file of the index, or all of it where
 // another took its place. mu is held.
 func (f *folder) readAgain() error {
-	if f.idx != nil && !f.rewrite {
+	if f.idx != nil {
+		// Also if the file is to be written anew: another process may have gone on
+		// with it meanwhile.
 		if err := f.idx.readOn(); err != nil {
 			f.unload()
 		} else if f.idx.moved || f.shrunk() {
 			f.unload()
+			f.rewrite = false // somebody did it
 		}
 	}
 	if f.idx == nil {
@@ -237,7 +240,7 @@ func (f *folder) load() error {
 func (f *folder) install(x *index) {
 	f.unload()
 	f.idx = x
-	f.seen, f.sure, f.rewrite = x.stamps, x.stamps != stamps{}, false
+	f.seen, f.sure = x.stamps, x.stamps != stamps{}
 	for _, w := range x.words {
 		f.spelling.Fix(mailbox.Flags{Keywords: w}, true)
 	}
@@ -308,6 +311,6 @@ func (f *folder) renew() error {
 	y.stamps = x.stamps
 	seen, sure := f.seen, f.sure
 	f.install(y)
-	f.seen, f.sure = seen, sure
+	f.seen, f.sure, f.rewrite = seen, sure, false
 	return nil
 }

@@ -152,6 +152,9 @@ func (t *tx) fail() {
 	t.abort()
 	t.f.mu.Lock()
 	defer t.f.mu.Unlock()
+	// Nobody else is to read it either. If this fails too, whoever does finds no
+	// files for it.
+	_ = t.f.idx.file.Truncate(t.f.idx.end)
 	t.f.rewrite = true
 	t.f.idx.state = t.state
 }
