@@ -1,14 +1,16 @@
-// Command tour sends a message from Alice at crepes.fr to Bob at hamburger.edu,
-// by real TCP between two mail servers on this machine, and prints what they
-// say to each other. On its way the message finds Bob's mail host by MX, whose
-// first choice is down, and passes SPF; then somebody forges one, and fails.
+// Command tour tells the whole story of a message, by real TCP between two mail
+// systems on this machine. Alice of crepes.fr hands a letter to her server, which
+// queues it, finds Bob's mail host by MX, whose first choice is down, and sends
+// it there. Hamburger.edu checks SPF, scans, expands aliases and lists, queues
+// and delivers into Maildirs, and Bob reads by POP3 and IMAP. A forger, a virus
+// and an unknown name come along.
 //
 //	go run ./examples/tour
-//	go run ./examples/tour -tls -message letter.eml -to bob@hamburger.edu
+//	go run ./examples/tour -quiet
+//	go run ./examples/tour -tls -restart -message letter.eml -to bob@hamburger.edu
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -17,8 +19,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/postilion-mail/postilion/mx"
-	"github.com/postilion-mail/postilion/mx/relay"
 	"github.com/postilion-mail/postilion/smtp"
 )
 
@@ -33,8 +33,9 @@ How about pickles?
 `
 
 type options struct {
-	message, from, to string
-	tls, quiet        bool
+	message, from, to   string
+	tls, quiet, restart bool
+	color               bool
 }
 
 func main() {
@@ -42,9 +43,13 @@ func main() {
 	flag.StringVar(&o.message, "message", "", "send this `file` instead of the letter")
 	flag.StringVar(&o.from, "from", "alice@crepes.fr", "the sender's `address`")
 	flag.StringVar(&o.to, "to", "bob@hamburger.edu", "the recipient's `address`")
-	flag.BoolVar(&o.tls, "tls", false, "both hops by STARTTLS")
+	flag.BoolVar(&o.tls, "tls", false, "STARTTLS between the two servers too")
+	flag.BoolVar(&o.restart, "restart", false, "stop the receiving server between accepting and delivering")
 	flag.BoolVar(&o.quiet, "quiet", false, "print a checklist instead of the story")
 	flag.Parse()
+	if info, err := os.Stdout.Stat(); err == nil {
+		o.color = info.Mode()&os.ModeCharDevice != 0
+	}
 	if err := run(context.Background(), os.Stdout, o); err != nil {
 		fmt.Fprintln(os.Stderr, "tour:", err)
 		os.Exit(1)
@@ -68,60 +73,71 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	if err != nil {
 		return err
 	}
-
-	// Hamburger.edu takes mail for its own domain, and delivers it to Bob.
-	bob := &mailbox{}
-	hamburger, err := w.listen(ctx, "hamburger.edu", smtp.Handler{
-		Mail: w.checkSPF,
-		Rcpt: func(_ context.Context, _ *smtp.Transaction, r *smtp.Recipient) error {
-			if r.Path.Domain() != env.To[0].Path.Domain() {
-				return smtp.Reject(550, "5.7.1", "we do not relay")
-			}
-			return nil
-		},
-		Message: bob.deliver,
-	})
-	if err != nil {
-		return err
-	}
-	// Crepes.fr takes what Alice sends, and looks for the receiver's host.
-	agent := &relay.Relay{Finder: w.finder(), Port: hamburger.port, TLS: w.policy,
-		Client: &smtp.Client{LocalName: "crepes.fr"},
-		Trace: func(_ smtp.Envelope, h mx.Host, err error) {
-			w.note("crepes.fr tries %s, preference %d: %s", h.Name, h.Pref, working(err))
-		},
-	}
-	crepes, err := w.listen(ctx, "crepes.fr", smtp.Handler{Message: smtp.Deliver(agent.Deliver)})
-	if err != nil {
-		return err
-	}
-
-	w.chapter("Alice writes to Bob")
-	alice := w.client("alice.crepes.fr", crepes.addr)
-	sent, err := alice.Send(ctx, env, bytes.NewReader(message))
-	if err := errors.Join(err, alice.Close(), agent.Close()); err != nil {
-		return err
-	}
-	w.chapter("A forger writes to Bob as the bank")
-	forged := w.forge(ctx, hamburger.addr, env.To[0].Path)
-	if err := errors.Join(crepes.stop(), hamburger.stop()); err != nil {
-		return err
-	}
-
-	w.check("Alice's message was accepted", sent.Results.Err() == nil)
-	w.check("the first mail host was down, the second took it", w.hosts == 2)
-	w.check("it is in Bob's mailbox, once", len(bob.messages) == 1)
-	w.check("every hop put its Received field on top", strings.Count(bob.text(), "Received: from") == 2)
-	w.check("SPF vouches for the sender", strings.HasPrefix(bob.text(), "Received-SPF: pass"))
-	w.check("the forger was refused with 550 5.7.23", forged.Code == 550 && forged.Enhanced == "5.7.23")
-	w.check("both hops were encrypted", !o.tls || strings.Count(bob.text(), "tls TLS_") == 2)
-	w.show("Bob's mailbox", bob.text())
-	return w.failed
+	defer os.RemoveAll(w.dir)
+	err = w.play(ctx, o, env, message)
+	return errors.Join(err, w.crepes.stop(), w.hamburger.stop(), w.failed)
 }
 
-func working(err error) string {
-	if err != nil {
-		return "does not answer"
+// play goes through the chapters.
+func (w *world) play(ctx context.Context, o options, env smtp.Envelope, message []byte) error {
+	if err := errors.Join(w.crepes.start(ctx, true), w.hamburger.start(ctx, !o.restart)); err != nil {
+		return err
 	}
-	return "takes the message"
+	to := env.To[0].Path
+	team, news := "team@"+to.Domain(), "news@"+to.Domain()
+
+	w.chapter("Alice writes to Bob")
+	err := w.submit(ctx, env, message)
+	w.check("Alice's server took her message, after TLS and a login", err == nil)
+	if o.restart {
+		if err := w.restart(ctx); err != nil {
+			return err
+		}
+	}
+	w.hamburger.await(1)
+	text := w.hamburger.newest(ctx, w.bob)
+	w.check("the first mail host was down, the second took it", w.hosts == 2)
+	w.check("it is in Bob's mailbox, once", w.hamburger.count(ctx, w.bob) == 1)
+	w.check("every hop put its Received field on top", strings.Count(text, "Received: from") == 2)
+	w.check("SPF vouches for the sender", strings.Contains(text, "Received-SPF: pass"))
+	w.check("the hop between the servers was encrypted", !o.tls || strings.Count(text, "tls TLS_") == 2)
+	w.show("Bob's mailbox", text)
+
+	w.chapter("Alice writes to the team, which is an alias, and to a mailing list")
+	err = w.submit(ctx, w.envelope(o.from, team), note(o.from, team, "Team"))
+	w.hamburger.await(4)
+	w.check("team is three people", err == nil && w.hamburger.deliveries() == 4)
+	err = w.submit(ctx, w.envelope(o.from, news), note(o.from, news, "News"))
+	w.hamburger.await(6)
+	w.check("the list has two members, each with a copy of his own", err == nil && w.hamburger.deliveries() == 6)
+	w.check("the copies say how to leave", strings.Contains(w.hamburger.newest(ctx, "carol"), "List-Unsubscribe: <"))
+
+	w.chapter("A forger writes to Bob as the bank")
+	forged := w.intrude(ctx, "boss@bank.example", to, "Send money.")
+	w.check("the forger was refused with 550 5.7.23", forged.Code == 550 && forged.Enhanced == "5.7.23")
+
+	w.chapter("A virus comes, and one wants to leave")
+	w.check("the scanner refuses it at the door", w.intrude(ctx, o.from, to, virus).Code == 550)
+	err = w.submit(ctx, env, []byte("Subject: x\r\n\r\n"+virus+"\r\n"))
+	w.check("and on the way out", smtp.ReplyTo(err).Code == 550)
+
+	w.chapter("Alice writes to somebody who is not there")
+	unknown := "nobody@" + to.Domain()
+	err = w.submit(ctx, w.envelope(o.from, unknown), note(o.from, unknown, "Anybody?"))
+	w.crepes.await(1)
+	w.check("her server took it, and sent her a report", err == nil && strings.Contains(w.crepes.newest(ctx, w.alice), "Status: 5.1.1"))
+
+	w.chapter("Bob downloads his mail by POP3")
+	n, err := w.download(ctx)
+	w.check("Bob has all of it", err == nil && n == w.hamburger.count(ctx, w.bob) && n >= 2)
+
+	w.chapter("Bob's other program waits in IMAP IDLE, and Alice writes again")
+	pushed, err := w.push(ctx, env, o)
+	w.check("the message was announced as it came", err == nil && pushed)
+	return nil
+}
+
+// note is a short message.
+func note(from, to, subject string) []byte {
+	return []byte("From: " + from + "\nTo: " + to + "\nSubject: " + subject + "\n\nAt noon?\n")
 }
