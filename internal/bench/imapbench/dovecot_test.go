@@ -1,0 +1,287 @@
+package imapbench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postilion-mail/postilion/imap"
+	"github.com/postilion-mail/postilion/internal/bench/dovecot"
+	"github.com/postilion-mail/postilion/smtp/sasl"
+	"github.com/postilion-mail/postilion/spool/mailbox"
+	"github.com/postilion-mail/postilion/spool/mailbox/memory"
+)
+
+// lines is a client that knows lines and literals, and nothing else.
+type lines struct {
+	conn net.Conn
+	r    *bufio.Reader
+	tag  int
+}
+
+func dialLines(t testing.TB, addr string, buffer int) *lines {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	l := &lines{conn: c, r: bufio.NewReaderSize(c, buffer)}
+	_ = c.SetDeadline(time.Now().Add(5 * time.Minute))
+	if _, err := l.response(); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// response reads one response. Literals become quoted strings, so that it does
+// not matter which of the two a server prefers.
+func (l *lines) response() (string, error) {
+	var b strings.Builder
+	for {
+		s, err := l.r.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		s = strings.TrimSuffix(s, "\r\n")
+		i := strings.LastIndexByte(s, '{')
+		if i < 0 || !strings.HasSuffix(s, "}") {
+			b.WriteString(s)
+			return b.String(), nil
+		}
+		n, err := strconv.Atoi(s[i+1 : len(s)-1])
+		if err != nil {
+			b.WriteString(s)
+			return b.String(), nil
+		}
+		octets := make([]byte, n)
+		if _, err := io.ReadFull(l.r, octets); err != nil {
+			return "", err
+		}
+		text := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(string(octets))
+		b.WriteString(strings.TrimSuffix(s[:i], "~") + `"` + text + `"`)
+	}
+}
+
+// do returns the untagged responses and the word of the reply.
+func (l *lines) do(t testing.TB, command string) ([]string, string) {
+	t.Helper()
+	l.tag++
+	tag := fmt.Sprintf("t%d ", l.tag)
+	if _, err := io.WriteString(l.conn, tag+command+"\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for {
+		s, err := l.response()
+		if err != nil {
+			t.Fatalf("%s: %v", command[:min(len(command), 100)], err)
+		}
+		if rest, is := strings.CutPrefix(s, tag); is {
+			word, _, _ := strings.Cut(rest, " ")
+			return out, word
+		}
+		out = append(out, s)
+	}
+}
+
+// ourServer serves a store in memory on a port.
+func ourServer(t testing.TB, store mailbox.Store) string {
+	t.Helper()
+	s := &imap.Server{
+		Auth:         &sasl.Authenticator{Password: func(context.Context, sasl.Login, string) error { return nil }},
+		InsecureAuth: true,
+		Open:         func(context.Context, string) (mailbox.Store, error) { return store, nil },
+		Limits:       imap.Limits{Conns: -1, ConnsPerIP: -1},
+		Now:          func() time.Time { return time.Now().UTC() },
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	return l.Addr().String()
+}
+
+// TestDovecotAgrees: both servers get the same mail and the same commands, and
+// say the same, whatever form they say it in.
+func TestDovecotAgrees(t *testing.T) {
+	if n := differences(t, mailOf(ownMail)); n > 0 {
+		t.Errorf("%d responses differ", n)
+	}
+}
+
+// TestDovecotCorpora does it with the mail of the corpora, where that is. Much of
+// it is damaged on purpose, and read otherwise: what a multipart is that has no
+// end, which of two fields counts. Each of these differences was looked at.
+func TestDovecotCorpora(t *testing.T) {
+	const known = 62
+	if n := differences(t, corpora(t)); n > known {
+		t.Errorf("%d responses differ, %d are known to", n, known)
+	}
+}
+
+// differences counts the responses that differ, and logs them.
+func differences(t *testing.T, mail [][]byte) int {
+	t.Helper()
+	d := dovecot.Start(t)
+	if err := os.MkdirAll(d.Mail, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d.Give(t)
+	theirs, ours := dialLines(t, d.IMAP, 1<<20), dialLines(t, ourServer(t, &memory.Store{MaxBytes: -1}), 1<<20)
+	both := func(command string) {
+		for _, l := range []*lines{theirs, ours} {
+			if _, word := l.do(t, command); word != "OK" {
+				t.Fatalf("%s: %s", command[:min(len(command), 60)], word)
+			}
+		}
+	}
+	both("LOGIN bob " + dovecot.Password)
+	n := 0
+	for _, text := range mail {
+		n++
+		both(fmt.Sprintf("APPEND INBOX \"%02d-Feb-2024 10:00:%02d +0000\" {%d+}\r\n%s", n%28+1, n%60, len(text), text))
+	}
+	both("SELECT INBOX")
+	both(`STORE 2:4 +FLAGS (\Flagged $Work)`)
+	both(`STORE 3:7 +FLAGS (\Seen)`)
+	differences := 0
+	for _, command := range commandsToCompare {
+		got, word := ours.do(t, command)
+		want, wanted := theirs.do(t, command)
+		got, want = comparable(got), comparable(want)
+		if word != wanted {
+			t.Errorf("%s: %s, Dovecot %s", command, word, wanted)
+		}
+		if slices.Equal(got, want) {
+			continue
+		}
+		for i := range max(len(got), len(want)) {
+			g, w := "", ""
+			if i < len(got) {
+				g = got[i]
+			}
+			if i < len(want) {
+				w = want[i]
+			}
+			if g != w {
+				if differences++; differences < 60 {
+					t.Logf("%s\n ours    %s\n Dovecot %s", command, clip(g, w), clip(w, g))
+				}
+			}
+		}
+	}
+	t.Logf("%d messages, %d commands, %d differences", n, len(commandsToCompare), differences)
+	return differences
+}
+
+// clip shows where two texts part.
+func clip(a, b string) string {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	i = max(0, i-60)
+	return fmt.Sprintf("%.20q … %.200q", a, a[i:])
+}
+
+// comparable leaves what is to be the same: no responses about the state of the
+// mailbox, no case where it does not count.
+func comparable(responses []string) (out []string) {
+	for _, r := range responses {
+		if strings.Contains(r, " FETCH ") || strings.Contains(r, "SEARCH") || strings.Contains(r, "SORT") || strings.Contains(r, "THREAD") {
+			out = append(out, sameForm.Replace(spaces.ReplaceAllString(r, " ")))
+		}
+	}
+	return out
+}
+
+// What servers may write either way: a day of one digit, a host that is missing,
+// one language, a section that is not there; and what Dovecot makes of white
+// space that was folded.
+var (
+	sameForm = strings.NewReplacer(`\Recent `, "", `" 1-`, `"01-`, `" 2-`, `"02-`, `" 3-`, `"03-`, `" 4-`, `"04-`, `" 5-`, `"05-`, `" 6-`, `"06-`, `" 7-`, `"07-`, `" 8-`, `"08-`, `" 9-`, `"09-`,
+		` "MISSING_DOMAIN")`, ` "")`, ` "MISSING_MAILBOX"`, ` ""`, ` "en") `, ` ("en") `, "] NIL)", `] "")`, ` ("en") NIL)`, ` "en" NIL)`)
+	spaces = regexp.MustCompile(`[ \t]+`)
+)
+
+var commandsToCompare = []string{
+	"FETCH 1:* (UID RFC822.SIZE)",
+	"FETCH 1:* INTERNALDATE",
+	"FETCH 1:* ENVELOPE",
+	"FETCH 1:* BODY",
+	"FETCH 1:* BODYSTRUCTURE",
+	"FETCH 1:* BODY.PEEK[HEADER]",
+	"FETCH 1:* BODY.PEEK[TEXT]<10.50>",
+	"FETCH 1:* BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE CC MESSAGE-ID)]",
+	"FETCH 1:* BODY.PEEK[HEADER.FIELDS.NOT (RECEIVED TO FROM)]",
+	"FETCH 1:* BODY.PEEK[1]",
+	"FETCH 1:* BODY.PEEK[1.MIME]",
+	"FETCH 1:* BODY.PEEK[2]",
+	"FETCH 1:* BODY.PEEK[2.MIME]",
+	"FETCH 1:* BODY.PEEK[]<0.100>",
+	"SEARCH FROM a", "SEARCH TO example", "SEARCH SUBJECT re", "SEARCH CC a", "SEARCH TEXT hello", "SEARCH BODY the", "SEARCH HEADER Message-ID \"\"",
+	"SEARCH 1:2 SENTSINCE 8-Feb-1994", "SEARCH 1:2 SENTBEFORE 8-Feb-1994", "SEARCH SINCE 10-Feb-2024", "SEARCH ON 3-Feb-2024", "SEARCH LARGER 2000 SMALLER 9000",
+	"SEARCH OR SEEN FLAGGED", "SEARCH NOT KEYWORD $Work 1:10", "SEARCH RETURN (MIN MAX COUNT ALL) SEEN", "SEARCH RETURN (COUNT) TEXT nothinglikethis",
+	"SEARCH CHARSET UTF-8 SUBJECT {2+}\r\nü",
+	"SORT (SUBJECT) UTF-8 ALL", "SORT (DATE) UTF-8 ALL", "SORT (FROM) UTF-8 ALL", "SORT (TO) UTF-8 ALL", "SORT (CC) UTF-8 ALL", "SORT (REVERSE SIZE) UTF-8 ALL", "SORT (ARRIVAL) UTF-8 ALL",
+	"SORT (DISPLAYFROM) UTF-8 ALL", "SORT (DISPLAYTO) UTF-8 ALL",
+	"THREAD REFERENCES UTF-8 ALL", "THREAD ORDEREDSUBJECT UTF-8 ALL",
+}
+
+// mailOf gives texts the line ends of the wire.
+func mailOf(texts []string) (out [][]byte) {
+	for _, text := range texts {
+		out = append(out, []byte(strings.ReplaceAll(text, "\n", "\r\n")))
+	}
+	return out
+}
+
+// corpora is the mail beside the module, or skips the test.
+func corpora(t testing.TB) (out [][]byte) {
+	dir := os.Getenv("POSTILION_CORPORA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "..", "shared", "corpora")
+	}
+	err := filepath.WalkDir(filepath.Join(dir, "mail"), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(path, ".eml") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if len(b) == 0 || len(b) > 1<<20 || bytes.IndexByte(b, 0) >= 0 {
+			return err
+		}
+		out = append(out, bytes.ReplaceAll(bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n")))
+		return err
+	})
+	if err != nil {
+		t.Skipf("no corpora: set POSTILION_CORPORA to their folder (%v)", err)
+	}
+	return out
+}
+
+// ownMail has what servers have told differently before.
+var ownMail = []string{
+	"Date: Mon, 7 Feb 1994 21:52:25 -0800\nFrom: Fred Foobar <foobar@blurdybloop.example>\nSubject: afternoon meeting\nTo: mooch@owatagu.example\nMessage-Id: <1@x>\n\nHello Joe\n",
+	"Date: Tue, 8 Feb 1994 21:52:25 +0100\nFrom: \"A \\\"B\\\" C\" <a@b.example>\nSubject: Re: afternoon meeting\nTo: Group: x@y.example, z@y.example;, o@p.example\nCc: undisclosed:;\nMessage-Id: <2@x>\nReferences: <1@x>\n\nhello again\n",
+	"From: a@b.example (Comment Name)\nSubject: [list] Fwd: other (fwd)\nMessage-Id: <3@x>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\nContent-Type: message/rfc822\n\nSubject: inner\nFrom: i@n.example\n\ninner text\n--b--\n",
+	"From: =?utf-8?q?J=C3=BCrgen?= <j@x.example>\nSubject: =?utf-8?b?R3LDvMOfZQ==?= aus\n =?utf-8?q?_K=C3=B6ln?=\nMessage-Id: <4@x>\nIn-Reply-To: <gone@x>\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\nhell=\no w=C3=B6rld\n",
+	"From: x@y.example\nSubject: re: afternoon   meeting\nMessage-Id: <5@x>\nReferences: <gone@x>\nContent-Type: multipart/alternative; boundary=\"b b\"\n\n--b b\nContent-Type: text/plain; format=flowed; charset=\"us-ascii\"\nContent-Language: en\n\na\n--b b\nContent-Type: text/html\nContent-Disposition: inline; filename*=utf-8''x%20y\nContent-Id: <c@d>\nContent-Description: what\nContent-Md5: abc\nContent-Location: here\n\n<p>a\n--b b--\n",
+	"Subject:\nFrom:\nTo: MAILER-DAEMON\nDate: nonsense\n\n",
+	"From: <@route.example:a@b.example>\nTo: \"q p\"@r.example\nSubject: x\n\tfolded\nContent-Type: image/png; name=\"a;b\"\nContent-Transfer-Encoding: BASE64\n\nAAECAwQF\n",
+	"From: a@b.example\nSubject: digest\nMIME-Version: 1.0\nContent-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: one\n\n1\n--b\n\nSubject: two\n\n2\n--b--\n",
+}
