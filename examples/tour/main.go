@@ -75,6 +75,7 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	}
 	defer os.RemoveAll(w.dir)
 	err = w.play(ctx, o, env, message)
+	w.resume()
 	return errors.Join(err, w.crepes.stop(), w.hamburger.stop(), w.failed)
 }
 
@@ -119,6 +120,7 @@ func (w *world) play(ctx context.Context, o options, env smtp.Envelope, message 
 	w.chapter("A virus comes, and one wants to leave")
 	w.check("the scanner refuses it at the door", w.intrude(ctx, o.from, to, virus).Code == 550)
 	err = w.submit(ctx, env, []byte("Subject: x\r\n\r\n"+virus+"\r\n"))
+	w.resume()
 	w.check("and on the way out", smtp.ReplyTo(err).Code == 550)
 
 	w.chapter("Alice writes to somebody who is not there")

@@ -239,6 +239,7 @@ func (s *site) await(n int)       { s.waitFor(&s.delivered, n) }
 func (s *site) awaitQueued(n int) { s.waitFor(&s.queued, n) }
 
 func (s *site) waitFor(have *int, n int) {
+	s.resume()
 	over := false
 	t := time.AfterFunc(patience, func() {
 		s.mu.Lock()

@@ -52,6 +52,24 @@ type world struct {
 	crepes     *site
 	hamburger  *site
 	hosts      int // mail hosts tried for the first message
+
+	// turn is held while Alice speaks to her server and until the story waits for
+	// what comes of it, so that the hops are told one after the other.
+	turn sync.Mutex
+	held bool
+}
+
+// hold keeps the servers from speaking to each other until resume.
+func (w *world) hold() {
+	w.turn.Lock()
+	w.held = true
+}
+
+func (w *world) resume() {
+	if w.held {
+		w.held = false
+		w.turn.Unlock()
+	}
 }
 
 func newWorld(out io.Writer, o options, env smtp.Envelope) (*world, error) {
@@ -79,6 +97,8 @@ func (w *world) relay() *relay.Relay {
 	return &relay.Relay{
 		Finder: &mx.Finder{Resolver: w.dns, Allow: netip.Addr.IsLoopback},
 		Client: &smtp.Client{LocalName: w.crepes.name, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			w.turn.Lock()
+			defer w.turn.Unlock()
 			host, _, _ := net.SplitHostPort(addr)
 			_, port, _ := net.SplitHostPort(w.hamburger.address("smtp"))
 			return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(host, port))
@@ -131,6 +151,7 @@ func (w *world) envelope(from, to string) smtp.Envelope {
 
 // submit hands a message to Alice's server.
 func (w *world) submit(ctx context.Context, env smtp.Envelope, message []byte) error {
+	w.hold()
 	c := &smtp.Client{Addr: w.crepes.address("submission"), LocalName: "alice." + w.crepes.name, TLSConfig: w.clientTLS(w.crepes.name), Auth: w.login(w.alice)}
 	defer c.Close()
 	_, err := c.Send(ctx, env, bytes.NewReader(message))
@@ -210,7 +231,10 @@ func (w *world) push(ctx context.Context, env smtp.Envelope, o options) (pushed 
 	}
 	var wg sync.WaitGroup
 	var sent error
-	wg.Go(func() { sent = w.submit(ctx, env, note(o.from, o.to, "Dinner")) })
+	wg.Go(func() {
+		sent = w.submit(ctx, env, note(o.from, o.to, "Dinner"))
+		w.resume()
+	})
 	err = conn.Idle(ctx, func() bool { return !pushed })
 	wg.Wait()
 	if err != nil || sent != nil {
