@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/postilion-mail/postilion/imap"
 	"github.com/postilion-mail/postilion/mx"
@@ -51,7 +52,7 @@ type world struct {
 	alice, bob string // users
 	crepes     *site
 	hamburger  *site
-	hosts      int // mail hosts tried for the first message
+	hosts      atomic.Int32 // mail hosts tried for the first message
 
 	// turn is held while Alice speaks to her server and until the story waits for
 	// what comes of it, so that the hops are told one after the other.
@@ -111,7 +112,7 @@ func (w *world) relay() *relay.Relay {
 		},
 		Trace: func(_ smtp.Envelope, h mx.Host, err error) {
 			if w.hamburger.deliveries() == 0 {
-				w.hosts++
+				w.hosts.Add(1)
 			}
 			w.note("%s tries %s, preference %d: %s", w.crepes.name, h.Name, h.Pref, working(err))
 		},
