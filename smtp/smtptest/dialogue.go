@@ -44,16 +44,6 @@ type dialogue struct {
 	body  bodyNotes
 }
 
-// line cuts what a side says into lines. One that is longer than what is read
-// ahead goes through as it is.
-func line(b []byte) int {
-	n := fake.Line(b)
-	if n == 0 && len(b) >= fake.Ahead {
-		n = len(b)
-	}
-	return n
-}
-
 // turn is what a step of the dialogue leads to.
 type turn bool
 

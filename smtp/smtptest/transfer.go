@@ -362,3 +362,13 @@ func (s *dotScanner) scan(b []byte) (n int, end bool) {
 	}
 	return len(b), false
 }
+
+// line cuts what a side says into lines. One that is longer than what is read
+// ahead goes through as it is.
+func line(b []byte) int {
+	n := fake.Line(b)
+	if n == 0 && len(b) >= fake.Ahead {
+		n = len(b)
+	}
+	return n
+}
