@@ -189,7 +189,8 @@ func (t *threader) roots(references bool) []*thread {
 		return t.bySubject()
 	}
 	var roots []*thread
-	for _, n := range slices.Concat(t.all, t.made) {
+	missing := slices.DeleteFunc(t.made, func(n *thread) bool { return n.number != 0 }) // the others came
+	for _, n := range slices.Concat(t.all, missing) {
 		if n.parent == nil {
 			roots = append(roots, n)
 		}
