@@ -59,7 +59,9 @@ func TestClientConnects(t *testing.T) {
 	}
 	for _, mechanism := range []string{"SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"} {
 		t.Run(mechanism, func(t *testing.T) {
-			srv := imaptest.New(t)
+			srv := imaptest.New(t, func(s *imap.Server) {
+				s.Auth.Secret = func(context.Context, sasl.Login) (sasl.Secret, error) { return sasl.Secret{Plain: "password"}, nil }
+			})
 			c := srv.Client()
 			c.Auth = &sasl.Credentials{User: "any body", Password: "password", Mechanisms: []string{mechanism}}
 			c.ID = []string{"name", "test"}

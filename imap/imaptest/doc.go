@@ -46,8 +46,8 @@
 //
 // The responses to a command, and so a message, are held in memory while they go
 // through, and the transcript holds all of them. TLS ends in the fake, so
-// channel bindings (the -PLUS mechanisms) and client certificates are not
-// offered, and neither is COMPRESS.
+// channel bindings (the -PLUS mechanisms) and client certificates do not get
+// through, and COMPRESS is not offered.
 //
 // # Standards
 //

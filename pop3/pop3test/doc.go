@@ -45,7 +45,7 @@
 //
 // A reply, and so a message, is held in memory while it goes through, and the
 // transcript holds all of it. TLS ends in the fake, so channel bindings (the
-// -PLUS mechanisms) and client certificates are not offered.
+// -PLUS mechanisms) and client certificates do not get through.
 //
 // # Standards
 //

@@ -70,7 +70,9 @@ func TestServers(t *testing.T) {
 func TestLogins(t *testing.T) {
 	for _, mechanism := range []string{"SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN", "USER"} {
 		t.Run(mechanism, func(t *testing.T) {
-			srv := New(t)
+			srv := New(t, func(s *pop3.Server) {
+				s.Auth.Secret = func(context.Context, sasl.Login) (sasl.Secret, error) { return sasl.Secret{Plain: "password"}, nil }
+			})
 			c := srv.Client()
 			c.Auth = &sasl.Credentials{User: "anybody", Password: "password", Mechanisms: []string{mechanism}}
 			_, err := download(t.Context(), c)
