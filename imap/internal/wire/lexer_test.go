@@ -100,7 +100,7 @@ func TestNumbers(t *testing.T) {
 	assert.Error(t, err)
 	n, err := take("4294967295", (*Lexer).Number)
 	assert.NoError(t, err)
-	assert.EqualValues(t, math.MaxUint32, n)
+	assert.Equal(t, uint32(math.MaxUint32), n)
 	_, err = take("0", (*Lexer).NZNumber)
 	assert.Error(t, err)
 }
