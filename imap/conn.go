@@ -45,9 +45,8 @@ const (
 type conn struct {
 	srv     *Server
 	sc      *serve.Conn
-	nc      net.Conn // sc, or TLS or compression over it
-	ctx     context.Context
-	cancel  context.CancelFunc
+	nc      net.Conn        // sc, or TLS or compression over it
+	ctx     context.Context // of the server: it ends with Close. What a session opens is closed
 	r       corewire.Reader
 	out     []byte    // responses not yet sent
 	unsent  error     // why they never will be

@@ -64,6 +64,7 @@ type fetching struct {
 	items        []fetchItem
 	seen         bool // it sets \Seen
 	flags        bool // FLAGS are among the items
+	modseq       bool // MODSEQ is
 	changedSince mailbox.ModSeq
 	since        bool // CHANGEDSINCE was given
 	vanished     bool
@@ -212,7 +213,7 @@ func (c *conn) fetchOne(f *fetching, m *message, seq uint32, uid, marked bool) e
 		c.out = append(c.out, " FLAGS "...)
 		c.out = c.appendFlags(c.out, m.meta)
 	}
-	if (f.since || marked && c.on&condstore != 0) && !f.has(itemModSeq) {
+	if !f.modseq && (f.since || (marked || f.flags) && c.on&condstore != 0) { // RFC 7162 §3.1
 		if len(c.out) > start {
 			c.out = append(c.out, ' ')
 		}

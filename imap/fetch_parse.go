@@ -46,8 +46,8 @@ func (p *parser) fetching() *fetching {
 	if f.vanished && !f.since {
 		p.Fail("CHANGEDSINCE beside VANISHED")
 	}
-	f.flags = f.has(itemFlags)
-	if f.since || f.has(itemModSeq) {
+	f.flags, f.modseq = f.has(itemFlags), f.has(itemModSeq)
+	if f.since || f.modseq {
 		p.c.condstoreAware(p)
 	}
 	return f

@@ -107,7 +107,7 @@ func (p *parser) event(w *watched) {
 		w.fetch = &fetching{}
 		p.List(func() { p.fetchItem(w.fetch) })
 		w.fetch.seen = false // nobody has seen what is told unasked
-		w.fetch.flags = w.fetch.has(itemFlags)
+		w.fetch.flags, w.fetch.modseq = w.fetch.has(itemFlags), w.fetch.has(itemModSeq)
 	}
 }
 

@@ -195,9 +195,7 @@ func (s *Server) newID() string { return s.prefix + strconv.FormatUint(s.count.A
 
 // handle serves one connection.
 func (s *Server) handle(ctx context.Context, sc *serve.Conn) {
-	c := &conn{srv: s, sc: sc, nc: sc.Conn}
-	c.ctx, c.cancel = context.WithCancel(ctx)
-	defer c.cancel()
+	c := &conn{srv: s, sc: sc, nc: sc.Conn, ctx: ctx}
 	sc.Wake = c.r.Wake
 	c.r.Reset(c.nc)
 	c.r.Deadline = c.beforeRead
