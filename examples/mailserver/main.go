@@ -12,11 +12,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"time"
 
@@ -68,130 +66,135 @@ func run(ctx context.Context, c *config, out io.Writer) error {
 	if err := c.eachUser(boxes.Create); err != nil {
 		return err
 	}
-
-	// Who gets a message: aliases are expanded before it is queued, lists are
-	// mailboxes of their own, the rest goes home or abroad.
-	expander := &alias.Expander{Resolver: c.aliases}
-	agent := &local.Agent{Open: boxes.Open, User: c.mailboxOf}
-	put := func(ctx context.Context, body io.Reader, envs ...smtp.Envelope) error {
-		_, err := spool.Put(ctx, queue, body, envs...)
-		return err
-	}
-	lists := &list.Manager{Lists: c.lists, Members: c.members, Held: c.members, Rewriter: &alias.Rewriter{Keys: [][]byte{c.key}}, Post: put, Log: c.log}
-	if err := lists.Check(); err != nil {
+	s := &server{config: c, queue: queue, expander: &alias.Expander{Resolver: c.aliases}, agent: &local.Agent{Open: boxes.Open, User: c.mailboxOf}}
+	s.manager = &list.Manager{Lists: c.lists, Members: c.members, Held: c.members, Rewriter: &alias.Rewriter{Keys: [][]byte{c.key}}, Post: s.put, Log: c.log}
+	if err := s.manager.Check(); err != nil {
 		return err
 	}
 	client := &smtp.Client{LocalName: c.host, Addr: c.relay, TLS: smtp.TLSOpportunistic, Log: c.log}
 	defer client.Close()
 	abroad := &relay.Relay{Finder: &mx.Finder{Resolver: c.resolver, Allow: c.mayDial}, Client: client, Port: c.port}
 	defer abroad.Close()
-	away := abroad.Deliver
-	if c.relay != "" {
-		away = client.Deliver
-	}
-	routes := smtp.Mux{{Match: lists.Owns, Deliver: lists.Deliver}, {Match: c.ours, Deliver: agent.Deliver}, {Deliver: away}}
-	runner := &spool.Runner{Store: queue, Deliver: routes.Deliver, Expand: expander.Envelopes, Name: c.host, Log: c.log}
-
-	// Who may come in: strangers with mail for us, users with mail for anybody.
-	accept := func(ctx context.Context, t *smtp.Transaction, body io.Reader) error {
-		envs, err := expander.Envelopes(ctx, t.Envelope)
-		if err != nil {
-			return err
-		}
-		if len(envs) == 0 { // an alias that discards
-			_, err := io.Copy(io.Discard, body)
-			return err
-		}
-		id, err := spool.Put(ctx, queue, body, envs...)
-		t.Queued = string(id)
-		return err
-	}
-	exists := func(ctx context.Context, leaf smtp.Path) error {
-		switch {
-		case lists.Owns(leaf):
-			return lists.Verify(ctx, leaf)
-		case c.ours(leaf):
-			return agent.Verify(ctx, leaf)
-		}
-		return nil // an alias of ours that leads abroad
-	}
-	inbound := smtp.Handler{
-		Mail: c.checkSPF(&spf.Checker{Resolver: c.resolver}),
-		Rcpt: func(ctx context.Context, _ *smtp.Transaction, r *smtp.Recipient) error {
-			if !c.ours(r.Path) {
-				return smtp.Reject(550, "5.7.1", "Relaying denied")
-			}
-			return expander.Verify(ctx, r.Path, exists)
-		},
-		Message: accept,
-	}
-	outbound := smtp.Handler{
-		Mail: func(_ context.Context, t *smtp.Transaction) error {
-			if !t.From.IsNull() && (!c.ours(t.From) || userOf(t.From.Local()) != t.Session.User) {
-				return smtp.Reject(550, "5.7.1", "Not your address")
-			}
-			return nil
-		},
-		Rcpt: func(ctx context.Context, _ *smtp.Transaction, r *smtp.Recipient) error {
-			if !c.ours(r.Path) {
-				return nil
-			}
-			return expander.Verify(ctx, r.Path, exists)
-		},
-		Message: func(ctx context.Context, t *smtp.Transaction, body io.Reader) error {
-			h, rest, err := mime.ReadHeader(body)
-			if err != nil {
-				return err
-			}
-			t.Prefix = append(t.Prefix, mime.Supplement(h, c.host, time.Now(), nil)...)
-			return accept(ctx, t, rest)
-		},
-	}
-	delivery := smtp.Handler{
-		Rcpt: func(ctx context.Context, _ *smtp.Transaction, r *smtp.Recipient) error {
-			return agent.Verify(ctx, r.Path)
-		},
-		Message: smtp.Deliver(agent.Deliver),
-	}
-
-	auth := sasl.Throttle(&sasl.Authenticator{Password: c.checkPassword, Authorize: c.authorize}, c.failures, time.Second)
-	around := []smtp.Middleware{smtp.Received(smtp.ReceivedOptions{Name: c.host}), smtp.Scan(c.scan)}
-	mail := func(h smtp.Handler, p smtp.Profile) *smtp.Server {
-		return &smtp.Server{Name: c.host, Handler: h, Profile: p, TLSConfig: c.tls, Log: c.log,
-			Limits: smtp.Limits{MessageBytes: c.maxSize, ConnsPerIP: c.maxConns}, Extensions: smtp.ExtDSN | smtp.ExtSMTPUTF8}
-	}
-	mta := mail(smtp.Chain(inbound, around...), smtp.MTA)
-	msa := mail(smtp.Chain(outbound, around...), smtp.Submission)
-	msa.Auth, msa.Allow = auth, c.mayUse
-	lmtp := mail(delivery, smtp.LMTP)
-	pop := &pop3.Server{Name: c.host, Auth: auth, Open: boxes.Open, TLSConfig: c.tls, Allow: c.mayUse, Log: c.log, Limits: pop3.Limits{ConnsPerIP: c.maxConns}}
-	im := &imap.Server{Name: c.host, Auth: auth, Open: boxes.Open, TLSConfig: c.tls, Allow: c.mayUse, Log: c.log,
-		Limits: imap.Limits{ConnsPerIP: c.maxConns, MessageBytes: c.maxSize}}
 
 	l, err := c.listen()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "ready", l)
-	return together(ctx, runner.Run,
-		serving(mta.Run, l["smtp"], nil), serving(msa.Run, l["submission"], l["submissions"]), serving(lmtp.Run, l["lmtp"], nil),
-		serving(pop.Run, l["pop3"], l["pop3s"]), serving(im.Run, l["imap"], l["imaps"]))
+	return together(ctx, append(s.serve(l, boxes), s.runner(client, abroad).Run)...)
 }
 
-// serving binds a server to its listeners, either of which may be nil.
-func serving(run func(ctx context.Context, plain, implicitTLS net.Listener) error, plain, implicitTLS net.Listener) func(context.Context) error {
-	return func(ctx context.Context) error { return run(ctx, plain, implicitTLS) }
+// server is what the handlers need.
+type server struct {
+	*config
+	queue    spool.Store
+	expander *alias.Expander
+	agent    *local.Agent  // into mailboxes
+	manager  *list.Manager // of mailing lists
 }
 
-// together runs all until one fails or ctx ends, and waits for all.
-func together(ctx context.Context, run ...func(context.Context) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	errs := make([]error, len(run))
-	var wg sync.WaitGroup
-	for i, f := range run {
-		wg.Go(func() { defer stop(); errs[i] = f(ctx) })
+// runner delivers what is queued: lists are mailboxes of their own, the rest
+// goes home or abroad.
+func (s *server) runner(client *smtp.Client, abroad *relay.Relay) *spool.Runner {
+	away := abroad.Deliver
+	if s.relay != "" {
+		away = client.Deliver
 	}
-	wg.Wait()
-	return errors.Join(errs...)
+	routes := smtp.Mux{{Match: s.manager.Owns, Deliver: s.manager.Deliver}, {Match: s.ours, Deliver: s.agent.Deliver}, {Deliver: away}}
+	return &spool.Runner{Store: s.queue, Deliver: routes.Deliver, Expand: s.expander.Envelopes, Name: s.host, Log: s.log}
+}
+
+func (s *server) put(ctx context.Context, body io.Reader, envs ...smtp.Envelope) error {
+	_, err := spool.Put(ctx, s.queue, body, envs...)
+	return err
+}
+
+// accept expands aliases and queues: after its nil the message is safe.
+func (s *server) accept(ctx context.Context, t *smtp.Transaction, body io.Reader) error {
+	envs, err := s.expander.Envelopes(ctx, t.Envelope)
+	if err != nil {
+		return err
+	}
+	if len(envs) == 0 { // an alias that discards
+		_, err := io.Copy(io.Discard, body)
+		return err
+	}
+	id, err := spool.Put(ctx, s.queue, body, envs...)
+	t.Queued = string(id)
+	return err
+}
+
+// verify refuses a recipient of ours who is not there.
+func (s *server) verify(ctx context.Context, rcpt smtp.Path) error {
+	return s.expander.Verify(ctx, rcpt, func(ctx context.Context, leaf smtp.Path) error {
+		switch {
+		case s.manager.Owns(leaf):
+			return s.manager.Verify(ctx, leaf)
+		case s.ours(leaf):
+			return s.agent.Verify(ctx, leaf)
+		}
+		return nil // an alias of ours that leads abroad
+	})
+}
+
+// inbound takes mail from strangers, for us alone.
+func (s *server) inbound() smtp.Handler {
+	return smtp.Handler{
+		Mail: s.checkSPF(&spf.Checker{Resolver: s.resolver}),
+		Rcpt: func(ctx context.Context, _ *smtp.Transaction, r *smtp.Recipient) error {
+			if !s.ours(r.Path) {
+				return smtp.Reject(550, "5.7.1", "Relaying denied")
+			}
+			return s.verify(ctx, r.Path)
+		},
+		Message: s.accept,
+	}
+}
+
+// outbound takes mail from our users, for anybody.
+func (s *server) outbound() smtp.Handler {
+	return smtp.Handler{
+		Mail: func(_ context.Context, t *smtp.Transaction) error {
+			if !t.From.IsNull() && (!s.ours(t.From) || userOf(t.From.Local()) != t.Session.User) {
+				return smtp.Reject(550, "5.7.1", "Not your address")
+			}
+			return nil
+		},
+		Rcpt: func(ctx context.Context, _ *smtp.Transaction, r *smtp.Recipient) error {
+			if !s.ours(r.Path) {
+				return nil
+			}
+			return s.verify(ctx, r.Path)
+		},
+		Message: func(ctx context.Context, t *smtp.Transaction, body io.Reader) error {
+			h, rest, err := mime.ReadHeader(body)
+			if err != nil {
+				return err
+			}
+			t.Prefix = append(t.Prefix, mime.Supplement(h, s.host, time.Now(), nil)...)
+			return s.accept(ctx, t, rest)
+		},
+	}
+}
+
+// serve makes the servers, each on its listeners.
+func (s *server) serve(l listeners, boxes *maildir.Tree) []func(context.Context) error {
+	auth := sasl.Throttle(&sasl.Authenticator{Password: s.checkPassword, Authorize: s.authorize}, s.failures, time.Second)
+	around := []smtp.Middleware{smtp.Received(smtp.ReceivedOptions{Name: s.host}), smtp.Scan(s.scan)}
+	mail := func(h smtp.Handler, p smtp.Profile) *smtp.Server {
+		return &smtp.Server{Name: s.host, Handler: h, Profile: p, TLSConfig: s.tls, Log: s.log,
+			Limits: smtp.Limits{MessageBytes: s.maxSize, ConnsPerIP: s.maxConns}, Extensions: smtp.ExtDSN | smtp.ExtSMTPUTF8}
+	}
+	mta := mail(smtp.Chain(s.inbound(), around...), smtp.MTA)
+	msa := mail(smtp.Chain(s.outbound(), around...), smtp.Submission)
+	msa.Auth, msa.Allow = auth, s.mayUse
+	lmtp := mail(smtp.Handler{Message: smtp.Deliver(s.agent.Deliver), Rcpt: func(ctx context.Context, _ *smtp.Transaction, r *smtp.Recipient) error {
+		return s.agent.Verify(ctx, r.Path)
+	}}, smtp.LMTP)
+	pop := &pop3.Server{Name: s.host, Auth: auth, Open: boxes.Open, TLSConfig: s.tls, Allow: s.mayUse, Log: s.log, Limits: pop3.Limits{ConnsPerIP: s.maxConns}}
+	im := &imap.Server{Name: s.host, Auth: auth, Open: boxes.Open, TLSConfig: s.tls, Allow: s.mayUse, Log: s.log,
+		Limits: imap.Limits{ConnsPerIP: s.maxConns, MessageBytes: s.maxSize}}
+	return []func(context.Context) error{
+		serving(mta.Run, l["smtp"], nil), serving(msa.Run, l["submission"], l["submissions"]), serving(lmtp.Run, l["lmtp"], nil),
+		serving(pop.Run, l["pop3"], l["pop3s"]), serving(im.Run, l["imap"], l["imaps"])}
 }
