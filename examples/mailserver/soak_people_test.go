@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/postilion-mail/postilion/imap"
+	"github.com/postilion-mail/postilion/pop3"
+	"github.com/postilion-mail/postilion/smtp"
+	"github.com/postilion-mail/postilion/smtp/sasl"
+	"github.com/postilion-mail/postilion/spool/mailbox"
+)
+
+var marker = regexp.MustCompile(`(?m)^Subject: soak (\d+)\r$`)
+
+// letter is message n as it is sent, with a body that its number tells.
+func letter(n int) string {
+	return fmt.Sprintf("From: u@hamburger.edu\r\nSubject: soak %d\r\n\r\n", n) + letterBody(n)
+}
+
+func letterBody(n int) string {
+	return strings.Repeat(fmt.Sprintf("..line of message %d\r\n", n), 1+n%11*n%700) + "end\r\n"
+}
+
+// intact says which message it is, and whether its body is whole.
+func intact(b []byte) (n int, ok bool) {
+	header, body, _ := strings.Cut(string(b), "\r\n\r\n")
+	m := marker.FindStringSubmatch(header + "\r\n")
+	if m == nil {
+		return 0, false
+	}
+	fmt.Sscan(m[1], &n)
+	return n, body == letterBody(n)
+}
+
+// recipients are some at home and some abroad, one of whom may not exist there.
+func (s *soak) recipients() (to []string) {
+	first := s.random(soakUsers)
+	for i := range s.random(4) {
+		to = append(to, fmt.Sprintf("u%d@hamburger.edu", (first+i)%soakUsers))
+	}
+	for i := range s.random(3) {
+		to = append(to, fmt.Sprintf("friend%d@elsewhere.example", i))
+	}
+	if len(to) == 0 || s.random(8) == 0 {
+		to = append(to, "nobody@elsewhere.example")
+	}
+	return to
+}
+
+// sender submits messages, each once, whatever becomes of it. The number of the
+// message is in the sender's address too, where the queue shows it.
+func (s *soak) sender() func(context.Context) error {
+	clients := make([]*smtp.Client, soakUsers)
+	for u := range clients {
+		clients[u] = &smtp.Client{Addr: s.p.addr["submission"], TLSConfig: s.p.trust(), Auth: s.login(u)}
+		s.t.Cleanup(func() { clients[u].Close() })
+	}
+	return func(ctx context.Context) error {
+		u, to := s.random(soakUsers), s.recipients()
+		s.mu.Lock()
+		s.next++
+		n := s.next
+		for _, r := range to {
+			s.open[delivery{n, r}] = false
+		}
+		s.mu.Unlock()
+		env, err := smtp.NewEnvelope(fmt.Sprintf("u%d+%d@hamburger.edu", u, n), to...)
+		require.NoError(s.t, err)
+		sent, err := clients[u].Send(ctx, env, strings.NewReader(letter(n)))
+		if sent == nil {
+			return err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for i, r := range sent.Results {
+			if r.Status == smtp.Accepted {
+				s.open[delivery{n, to[i]}] = true
+			}
+		}
+		return err
+	}
+}
+
+func (s *soak) login(u int) *sasl.Credentials {
+	return &sasl.Credentials{User: fmt.Sprintf("u%d", u), Password: fmt.Sprintf("secret%d", u)}
+}
+
+// read is a session of a user.
+func (s *soak) read(ctx context.Context, u int) error {
+	if u < popUsers {
+		return s.pop(ctx, u)
+	}
+	return s.imap(ctx, u)
+}
+
+// found is told of a copy that a user has. The same copy may be seen often.
+func (s *soak) found(u int, uid string, b []byte) {
+	user := fmt.Sprintf("u%d@hamburger.edu", u)
+	n, whole := intact(b)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := user + " " + uid
+	if was, known := s.atHome[key]; known {
+		assert.True(s.t, was.message == n, "%s was message %d and is %d", key, was.message, n)
+		return
+	}
+	s.atHome[key] = delivery{n, user}
+	if n != 0 {
+		assert.True(s.t, whole, "message %d came damaged", n)
+		return
+	}
+	m := marker.FindSubmatch(b) // in the part of a report that gives the message back
+	if !assert.NotNil(s.t, m, "what is this? %.300q", b) {
+		return
+	}
+	fmt.Sscan(string(m[1]), &n)
+	for _, about := range failed.FindAllSubmatch(b, -1) {
+		s.bounced[delivery{n, string(about[1])}]++
+	}
+}
+
+var failed = regexp.MustCompile(`(?m)^Final-Recipient: rfc822; ?(\S+)\r$`)
+
+// pop downloads what is new, and deletes half of what it has.
+func (s *soak) pop(ctx context.Context, u int) error {
+	client := &pop3.Client{Addr: s.p.addr["pop3s"], TLS: pop3.TLSImplicit, TLSConfig: s.p.trust(), Auth: s.login(u)}
+	c, err := client.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	list, err := c.List(ctx)
+	if err != nil {
+		return err
+	}
+	var done []int
+	for d, err := range c.Fetch(ctx, list) {
+		if err != nil {
+			return err
+		}
+		b, err := io.ReadAll(d.Body)
+		if err != nil {
+			return err
+		}
+		s.found(u, d.UID, b)
+		if s.random(2) == 0 {
+			done = append(done, d.Number)
+		}
+	}
+	if err := c.Delete(ctx, done...); err != nil {
+		return err
+	}
+	return s.end("pop3", c.Quit(ctx))
+}
+
+// imap reads what is new. What it has seen once must never be gone.
+func (s *soak) imap(ctx context.Context, u int) error {
+	client := &imap.Client{Addr: s.p.addr["imap"], TLSConfig: s.p.trust(), Auth: s.login(u)}
+	c, err := client.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	sel, err := c.Select(ctx, mailbox.Inbox)
+	if err != nil {
+		return err
+	}
+	seen, there := s.seen[u], 0
+	var fresh mailbox.Set
+	for m, err := range c.Fetch(ctx, imap.AllUIDs(), imap.Items{Flags: true}) {
+		if err != nil {
+			return err
+		}
+		if seen[m.UID] {
+			there++
+		} else {
+			fresh = append(fresh, mailbox.SetOf(m.UID)...)
+		}
+	}
+	assert.Equal(s.t, len(seen), there, "messages of u%d are gone", u)
+	if len(fresh) == 0 {
+		return s.end("imap", c.Logout(ctx))
+	}
+	for d, err := range c.Download(ctx, fresh, imap.Section{}) {
+		if err != nil {
+			return err
+		}
+		b, err := io.ReadAll(d.Body)
+		if err != nil {
+			return err
+		}
+		s.found(u, fmt.Sprint(sel.State.UIDValidity, ".", d.UID), b)
+		seen[d.UID] = true
+	}
+	if _, err := c.Store(ctx, fresh, mailbox.AddFlags, mailbox.Flags{Sys: mailbox.Seen}, 0); err != nil {
+		return err
+	}
+	return s.end("imap", c.Logout(ctx))
+}
+
+func (s *soak) end(protocol string, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.sessions[protocol]++
+	}
+	return err
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/postilion-mail/postilion/smtp"
+	"github.com/postilion-mail/postilion/spool"
+	"github.com/postilion-mail/postilion/spool/dirspool"
+	"github.com/postilion-mail/postilion/spool/mailbox"
+)
+
+// Users up to popUsers read by POP3 and delete, the others read by IMAP and keep.
+const (
+	soakUsers = 6
+	popUsers  = 3
+	senders   = 4
+)
+
+// delivery is a message on its way to one address.
+type delivery struct {
+	message int
+	to      string
+}
+
+// soak is what the world outside knows of the server, and holds against it.
+type soak struct {
+	t *testing.T
+	p *process
+
+	seen [soakUsers]map[mailbox.UID]bool // each user's own
+
+	mu       sync.Mutex // guards all below
+	rnd      *rand.Rand
+	next     int
+	open     map[delivery]bool        // offered; true if 250 was said
+	abroad   map[delivery][]time.Time // when a copy was taken there
+	atHome   map[string]delivery      // by user and unique ID of a copy in a mailbox
+	bounced  map[delivery]int         // reports about a delivery
+	atKill   map[delivery][]time.Time // kills at which it was not settled
+	kills    int
+	sessions map[string]int
+}
+
+// TestSoak sends, relays and reads while the server is killed again and again,
+// then lets it run until its queue is empty, and counts.
+func TestSoak(t *testing.T) {
+	lasting := 8 * time.Second
+	if long() {
+		lasting = 10 * time.Minute
+	}
+	s := &soak{t: t, rnd: rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano()))),
+		open: make(map[delivery]bool), abroad: make(map[delivery][]time.Time), atHome: make(map[string]delivery),
+		bounced: make(map[delivery]int), atKill: make(map[delivery][]time.Time), sessions: make(map[string]int)}
+	args := []string{"-relay", s.elsewhere(), "-max-conns-per-ip", "1000"}
+	for u := range soakUsers {
+		args = append(args, "-user", fmt.Sprintf("u%d:secret%d", u, u))
+	}
+	s.p = newProcess(t, args...)
+	s.p.start()
+	ctx, cancel := context.WithTimeout(t.Context(), lasting)
+	defer cancel()
+	var wg sync.WaitGroup
+	for range senders {
+		wg.Go(func() { s.again(ctx, s.sender()) })
+	}
+	for u := range soakUsers {
+		s.seen[u] = make(map[mailbox.UID]bool)
+		wg.Go(func() { s.again(ctx, func(ctx context.Context) error { return s.read(ctx, u) }) })
+	}
+	s.killing(ctx)
+	wg.Wait()
+	s.settle()
+	s.judge()
+}
+
+func (s *soak) random(n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rnd.IntN(n)
+}
+
+// again does something until ctx ends; what fails because the server is dead is
+// tried a little later.
+func (s *soak) again(ctx context.Context, f func(context.Context) error) {
+	for ctx.Err() == nil {
+		if err := f(ctx); err != nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// elsewhere is another mail host: it takes mail for anybody but nobody.
+func (s *soak) elsewhere() string {
+	l := listenLow(s.t)
+	server := &smtp.Server{Name: "elsewhere.example", Limits: smtp.Limits{ConnsPerIP: 1000}, Handler: smtp.Handler{
+		Rcpt: func(_ context.Context, _ *smtp.Transaction, r *smtp.Recipient) error {
+			if r.Path.Local() == "nobody" {
+				return smtp.Reject(550, "5.1.1", "No such user")
+			}
+			return nil
+		},
+		Message: func(_ context.Context, t *smtp.Transaction, body io.Reader) error {
+			b, err := io.ReadAll(body)
+			if err != nil {
+				return err
+			}
+			n, ok := intact(b)
+			assert.True(s.t, ok, "a message that is not what was sent: %.300q", b)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, r := range t.To {
+				d := delivery{n, r.Path.Address()}
+				s.abroad[d] = append(s.abroad[d], time.Now())
+			}
+			return nil
+		},
+	}}
+	ctx, stop := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- server.Run(ctx, l, nil) }()
+	s.t.Cleanup(func() { stop(); assert.NoError(s.t, <-done) })
+	return l.Addr().String()
+}
+
+// killing kills the server at random, and starts it again.
+func (s *soak) killing(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Duration(100+s.random(900)) * time.Millisecond):
+		}
+		s.restart()
+	}
+}
+
+// restart kills the server, writes down what was not settled, and starts it.
+func (s *soak) restart() {
+	s.p.kill()
+	now := time.Now()
+	for _, d := range s.queued() {
+		s.atKill[d] = append(s.atKill[d], now)
+	}
+	s.kills++
+	s.p.start()
+}
+
+// queued is what is in the queue of a server that does not run: what was
+// accepted and is not settled. It is read from a copy, so that the server finds
+// what the kill has left.
+func (s *soak) queued() (all []delivery) {
+	dir := filepath.Join(s.t.TempDir(), "copy")
+	require.NoError(s.t, os.CopyFS(dir, os.DirFS(filepath.Join(s.p.dir, "spool"))))
+	defer os.RemoveAll(dir)
+	require.NoError(s.t, filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err == nil && e.IsDir() {
+			err = os.Chmod(path, 0o700)
+		}
+		return err
+	}))
+	q, err := dirspool.Open(dir, dirspool.Options{MaxCrashes: -1})
+	require.NoError(s.t, err)
+	defer q.Close()
+	assert.Zero(s.t, q.Recovery().Corrupt)
+	for info, err := range q.List(s.t.Context(), spool.Filter{}) {
+		require.NoError(s.t, err)
+		var n int
+		_, number, _ := strings.Cut(info.Item.Envelope.From.Local(), "+")
+		fmt.Sscan(number, &n)
+		for _, p := range info.Rcpts {
+			all = append(all, delivery{n, info.Item.Envelope.To[p.Rcpt].Path.Address()})
+		}
+	}
+	return all
+}
+
+// settle lets the server run until its queue is empty, or as good as that, ends
+// it, and reads all mailboxes once more.
+func (s *soak) settle() {
+	s.restart()
+	for range 300 {
+		files, err := filepath.Glob(filepath.Join(s.p.dir, "spool", "q", "*", "*"))
+		require.NoError(s.t, err)
+		if len(files) == 0 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	for u := range soakUsers {
+		require.NoError(s.t, s.read(s.t.Context(), u))
+	}
+	s.p.end()
+}
+
+// judge holds what was promised against what there is.
+func (s *soak) judge() {
+	home := make(map[delivery]int)
+	for _, d := range s.atHome {
+		home[d]++
+	}
+	left := make(map[delivery]bool)
+	for _, d := range s.queued() {
+		left[d] = true
+	}
+	var acknowledged, lost, homeAgain, abroadAgain, outside int
+	for d, promised := range s.open {
+		copies := home[d] + len(s.abroad[d])
+		if promised {
+			acknowledged++
+			if copies == 0 && s.bounced[d] == 0 && !left[d] {
+				lost++
+				s.t.Errorf("message %d to %s was acknowledged and is lost", d.message, d.to)
+			}
+		}
+		homeAgain += max(0, home[d]-1)
+		abroadAgain += max(0, len(s.abroad[d])-1)
+		if copies > 1+len(s.atKill[d]) {
+			outside++
+			s.t.Errorf("message %d is there %d times for %s, and was not settled at the kills of %v", d.message, copies, d.to, s.atKill[d])
+		}
+	}
+	s.t.Logf("%d kills; %d deliveries acknowledged of %d; %d lost; again where a kill came before the outcome was written down: %d at home, %d abroad; again without: %d; %d bounces, %d in the queue; %v sessions",
+		s.kills, acknowledged, len(s.open), lost, homeAgain, abroadAgain, outside, len(s.bounced), len(left), s.sessions)
+	assert.NotZero(s.t, acknowledged)
+	assert.NotZero(s.t, len(s.bounced))
+}
