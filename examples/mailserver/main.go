@@ -75,7 +75,6 @@ func run(ctx context.Context, c *config, out io.Writer) error {
 	defer client.Close()
 	abroad := &relay.Relay{Finder: &mx.Finder{Resolver: c.resolver, Allow: c.mayDial}, Client: client, Port: c.port}
 	defer abroad.Close()
-
 	l, err := c.listen()
 	if err != nil {
 		return err
