@@ -1,11 +1,13 @@
 package imap
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/postilion-mail/postilion/internal/serve"
@@ -33,8 +35,11 @@ func (c *Conn) known(ctx context.Context) error {
 // came behind the server's OK in the clear are an error, since they would be
 // taken for responses over TLS.
 func (c *Conn) StartTLS(ctx context.Context, config *tls.Config) error {
-	if c.state != nil {
+	switch {
+	case c.state != nil:
 		return errors.New("imap: TLS is active")
+	case c.deflate != nil: // RFC 4978 §3
+		return errors.New("imap: compression is active")
 	}
 	if err := c.do(ctx, &call{verb: "STARTTLS"}); err != nil {
 		return err
@@ -68,13 +73,28 @@ func (c *Conn) Compress(ctx context.Context) error {
 	if err := c.do(ctx, &call{verb: "COMPRESS", parts: []part{{text: []byte(" DEFLATE")}}}); err != nil {
 		return err
 	}
-	if c.r.Buffered() > 0 {
-		return c.broken("responses behind COMPRESS that are not compressed")
-	}
-	c.deflate = newDeflater(c.nc)
+	// What came behind the OK is compressed already (RFC 4978 §3).
+	early := bytes.Clone(c.r.Peek())
+	c.r.Discard(len(early))
+	c.deflate = newDeflater(&primed{c.nc, early})
 	c.nc = c.deflate
 	c.r.Reset(c.nc)
 	return nil
+}
+
+// primed is a connection of which some octets were read already.
+type primed struct {
+	net.Conn
+	early []byte
+}
+
+func (p *primed) Read(b []byte) (int, error) {
+	if len(p.early) == 0 {
+		return p.Conn.Read(b)
+	}
+	n := copy(b, p.early)
+	p.early = p.early[n:]
+	return n, nil
 }
 
 // Auth logs in: see [Client].Auth for how. A refusal is an *[Error]; nothing in
@@ -155,6 +175,7 @@ func (c *Conn) authenticate(ctx context.Context, mechanism string, x sasl.Exchan
 	err = c.loggedIn(ctx, cl)
 	switch {
 	case a.failed != nil:
+		c.botched = c.botched || err == nil // it has logged in somebody that it did not prove itself to
 		return a.failed
 	case err == nil && !a.satisfied:
 		c.botched = true
@@ -182,6 +203,9 @@ type authentication struct {
 }
 
 func (a *authentication) answer(r *response) error {
+	if a.failed != nil {
+		return a.conn.broken("challenge behind the end of the exchange")
+	}
 	out := a.next
 	if !a.has {
 		in, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.text))
@@ -210,9 +234,13 @@ func (a *authentication) cancel(why error) error {
 // Unauthenticate logs out and leaves the connection open for another login (RFC
 // 8437).
 func (c *Conn) Unauthenticate(ctx context.Context) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
+	c.caps = nil // as after a login: unless it says them again
 	err := c.do(ctx, &call{verb: "UNAUTHENTICATE"})
 	if err == nil {
-		c.selected, c.utf8 = nil, false
+		c.selected, c.utf8, c.enabled, c.spelled, c.preauth = nil, false, nil, nil, false
 	}
 	return err
 }
@@ -250,7 +278,8 @@ func (c *Conn) ID(ctx context.Context, fields ...string) (map[string]string, err
 }
 
 // Enable switches extensions on (RFC 5161) and tells which are on now. After
-// UTF8=ACCEPT or IMAP4rev2 names of mailboxes travel in UTF-8.
+// UTF8=ACCEPT or IMAP4rev2 names of mailboxes travel in UTF-8. It must come
+// before a mailbox is opened (RFC 5161 §3.1).
 func (c *Conn) Enable(ctx context.Context, extensions ...string) ([]string, error) {
 	var on []string
 	x := (&call{verb: "ENABLE"}).word(extensions...)
@@ -264,10 +293,17 @@ func (c *Conn) Enable(ctx context.Context, extensions ...string) ([]string, erro
 	return on, err
 }
 
-// enabled notes what the server has switched on.
-func (c *Conn) enabled(args string) {
+// noteEnabled notes what the server has switched on.
+func (c *Conn) noteEnabled(args string) {
 	for _, w := range strings.Fields(args) {
-		switch strings.ToUpper(w) {
+		if c.enabled == nil {
+			c.enabled = make(map[string]bool)
+		}
+		w = strings.ToUpper(cleanText(w))
+		if len(c.enabled) < 1000 {
+			c.enabled[w] = true
+		}
+		switch w {
 		case "UTF8=ACCEPT", "IMAP4REV2":
 			c.utf8 = true
 		}

@@ -19,26 +19,33 @@ func (c *Conn) Store(ctx context.Context, uids mailbox.Set, op mailbox.FlagOp, f
 	if len(uids) == 0 {
 		return nil, c.ready()
 	}
-	x := (&call{verb: "UID STORE"}).word(uidArg(uids))
+	modifier := ""
 	if unchangedSince != 0 {
-		x.word("(UNCHANGEDSINCE " + strconv.FormatUint(uint64(unchangedSince), 10) + ")")
+		modifier = " (UNCHANGEDSINCE " + strconv.FormatUint(uint64(unchangedSince), 10) + ")"
 	}
 	sign := map[mailbox.FlagOp]string{mailbox.AddFlags: "+", mailbox.RemoveFlags: "-"}[op]
-	x.word(sign+"FLAGS", "("+f.String()+")")
-	code, args, err := c.code(ctx, x)
-	if code == "MODIFIED" {
-		skipped, _ = parseUIDs(args)
+	for _, set := range setArgs(uids) {
+		x := (&call{verb: "UID STORE"}).word(set).raw(modifier).word(sign+"FLAGS", "("+f.String()+")")
+		code, args, err := c.code(ctx, x)
+		if code == "MODIFIED" {
+			left, _ := parseUIDs(args)
+			skipped = skipped.Union(left)
+		}
+		if err != nil {
+			return skipped, err
+		}
 	}
-	return skipped, err
+	return skipped, nil
 }
 
 // code runs a command and gives the response code of its end, also of a
 // refusal.
 func (c *Conn) code(ctx context.Context, x *call) (code, args string, err error) {
-	if err := c.ready(); err != nil {
+	end, err := c.begin(ctx)
+	if err != nil {
 		return "", "", err
 	}
-	defer c.bound(ctx)()
+	defer end()
 	if err := c.start(x); err != nil {
 		return "", "", cause(ctx, err)
 	}
@@ -57,7 +64,9 @@ type Copied struct {
 	From, To    mailbox.Set
 }
 
-// Copy copies messages into another mailbox (RFC 9051 §6.4.7).
+// Copy copies messages into another mailbox, all or none (RFC 9051 §6.4.7). A set
+// that is too long for one command goes out in several, of which each is all or
+// none.
 func (c *Conn) Copy(ctx context.Context, uids mailbox.Set, name string) (Copied, error) {
 	return c.transfer(ctx, "UID COPY", uids, name)
 }
@@ -80,27 +89,40 @@ func (c *Conn) Move(ctx context.Context, uids mailbox.Set, name string) (Copied,
 		return done, err
 	}
 	if c.caps.Has("UIDPLUS") {
-		err = c.Expunge(ctx, uids)
+		return done, c.Expunge(ctx, uids)
 	}
-	return done, err
+	return done, nil
 }
 
 func (c *Conn) transfer(ctx context.Context, verb string, uids mailbox.Set, name string) (done Copied, err error) {
 	if len(uids) == 0 {
 		return done, c.ready()
 	}
-	x := (&call{verb: verb}).word(uidArg(uids)).mailbox(c, name)
-	x.data = func(r *response) (bool, error) { // MOVE tells before the messages go
-		if r.code == "COPYUID" {
-			done = parseCopied(r.carg)
+	for _, set := range setArgs(uids) {
+		x := (&call{verb: verb}).word(set).mailbox(c, name)
+		x.data = func(r *response) (bool, error) { // MOVE tells before the messages go
+			if r.code == "COPYUID" {
+				done.add(r.carg)
+			}
+			return false, nil
 		}
-		return false, nil
+		code, args, err := c.code(ctx, x)
+		if code == "COPYUID" {
+			done.add(args)
+		}
+		if err != nil {
+			return done, err
+		}
 	}
-	code, args, err := c.code(ctx, x)
-	if code == "COPYUID" {
-		done = parseCopied(args)
+	return done, nil
+}
+
+// add takes in what a COPYUID tells; a server may tell it piece by piece.
+func (d *Copied) add(args string) {
+	if more := parseCopied(args); more.UIDValidity != 0 {
+		d.UIDValidity = more.UIDValidity
+		d.From, d.To = d.From.Union(more.From), d.To.Union(more.To)
 	}
-	return done, err
 }
 
 func parseCopied(args string) (d Copied) {
@@ -132,7 +154,11 @@ func (c *Conn) Expunge(ctx context.Context, uids mailbox.Set) error {
 	if len(uids) == 0 {
 		return c.ready()
 	}
-	return c.do(ctx, (&call{verb: "UID EXPUNGE"}).word(uidArg(uids)))
+	var calls []*call
+	for _, set := range setArgs(uids) {
+		calls = append(calls, (&call{verb: "UID EXPUNGE"}).word(set))
+	}
+	return c.do(ctx, calls...)
 }
 
 // Upload is a message to append.
@@ -150,6 +176,14 @@ type Upload struct {
 func (c *Conn) Append(ctx context.Context, name string, messages ...Upload) (uids mailbox.Set, validity uint32, err error) {
 	if err := c.known(ctx); err != nil {
 		return nil, 0, err
+	}
+	for _, m := range messages {
+		if m.Body == nil || m.Size < 0 {
+			return nil, 0, errUpload
+		}
+	}
+	if len(messages) == 0 {
+		return nil, 0, c.ready()
 	}
 	if len(messages) > 1 && !c.caps.Has("MULTIAPPEND") {
 		for _, m := range messages {
@@ -174,6 +208,8 @@ func (c *Conn) Append(ctx context.Context, name string, messages ...Upload) (uid
 	return uids, validity, err
 }
 
+var errUpload = errors.New("imap: Upload without Body, or of a negative Size")
+
 // upload appends one message to APPEND.
 func (x *call) upload(c *Conn, m Upload) {
 	if f := m.Flags.String(); f != "" {
@@ -183,7 +219,7 @@ func (x *call) upload(c *Conn, m Upload) {
 		x.word(string(wire.AppendDateTime(nil, m.Received)))
 	}
 	x.raw(" ")
-	if c.utf8 && c.caps.Has("UTF8=ACCEPT") && !c.caps.Has("IMAP4REV2") {
+	if c.enabled["UTF8=ACCEPT"] {
 		x.raw("UTF8 (~") // RFC 6855 §4
 		x.literal(m.Body, m.Size)
 		x.parts = append(x.parts, part{text: []byte(")")})

@@ -1,22 +1,15 @@
 package imap
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	corewire "github.com/postilion-mail/postilion/internal/wire"
-
-	"github.com/postilion-mail/postilion/imap/internal/wire"
 )
 
 const (
@@ -52,9 +45,15 @@ type Conn struct {
 	tag      int
 	busy     bool // a body or a loop is open
 	preauth  bool
-	over     bool // BYE was said
-	botched  bool
-	stopped  atomic.Bool // a context has ended: nothing more is written
+	bye      *Error // what the server said when it hung up
+	gathered int64  // octets of the answers that a method holds
+	// spelled are names as the server spells them, where that is not how they
+	// would be encoded.
+	spelled map[string]string
+	enabled map[string]bool // extensions, by ENABLED
+	closed  func()          // is told that what came before was of the mailbox before
+	botched bool
+	stopped atomic.Bool // a context has ended: nothing more is written
 	// hook may take a literal out of the response that is being read.
 	hook func(line []byte, size int64) (read bool, err error)
 }
@@ -186,6 +185,9 @@ func (c *Conn) write(b []byte) error {
 	}
 	if err != nil {
 		c.botched = true
+		if c.bye != nil {
+			return c.bye
+		}
 	}
 	return err
 }
@@ -193,264 +195,38 @@ func (c *Conn) write(b []byte) error {
 // ready reports why no command can be sent now.
 func (c *Conn) ready() error {
 	switch {
-	case c.botched:
-		return errBotched
 	case c.busy:
 		return errBusy
+	case c.bye != nil:
+		c.botched = true
+		return c.bye
+	case c.botched:
+		return errBotched
 	}
 	return nil
 }
 
-// A call is one command on its way.
-type call struct {
-	verb  string
-	tag   string
-	parts []part
-	// data is given the untagged responses while the command runs; it reports
-	// that one belongs to it, and then nobody else gets it.
-	data func(r *response) (mine bool, err error)
-	// asked is called for a continuation that no literal waits for.
-	asked func(r *response) error
-}
-
-// part is a piece of a command: text, or a literal behind it.
-type part struct {
-	text    []byte
-	literal io.Reader // nil: none
-	size    int64
-}
-
-// arg appends to the last text of a call.
-func (x *call) text() *[]byte {
-	if n := len(x.parts); n == 0 || x.parts[n-1].literal != nil {
-		x.parts = append(x.parts, part{})
-	}
-	return &x.parts[len(x.parts)-1].text
-}
-
-// word appends words, each behind a space.
-func (x *call) word(words ...string) *call {
-	b := x.text()
-	for _, w := range words {
-		*b = append(append(*b, ' '), w...)
-	}
-	return x
-}
-
-// raw appends without a space.
-func (x *call) raw(s string) *call {
-	b := x.text()
-	*b = append(*b, s...)
-	return x
-}
-
-// str appends an argument behind a space: an atom, a quoted string or, where
-// neither can hold it, a literal. So no argument can end a command.
-func (x *call) str(c *Conn, s string) *call {
-	b := x.text()
-	*b = append(*b, ' ')
-	return x.value(c, s)
-}
-
-// value is str without the space.
-func (x *call) value(c *Conn, s string) *call {
-	b := x.text()
-	switch {
-	case wire.Quotable(s, c.utf8):
-		*b = wire.AppendAString(*b, s, c.utf8)
-	default:
-		x.literal(strings.NewReader(s), int64(len(s)))
-	}
-	return x
-}
-
-// mailbox appends a mailbox name behind a space.
-func (x *call) mailbox(c *Conn, name string) *call {
-	if !c.utf8 {
-		name = wire.EncodeUTF7(name)
-	}
-	return x.str(c, name)
-}
-
-func (x *call) literal(r io.Reader, size int64) {
-	x.text()
-	p := &x.parts[len(x.parts)-1]
-	p.literal, p.size = r, size
-}
-
-// do runs commands: they are sent together and answered in turn (RFC 9051
-// §5.5). The error is that of the first that failed; the others run all the
-// same, unless the connection is out of step.
-func (c *Conn) do(ctx context.Context, calls ...*call) error {
+// begin is bound where a command can be sent. A context that has ended already
+// costs nothing but the call.
+func (c *Conn) begin(ctx context.Context) (end func(), err error) {
 	if err := c.ready(); err != nil {
-		return err
+		return nil, err
 	}
-	defer c.bound(ctx)()
-	var first error
-	var sent []*call
-	answers := func() error {
-		for _, x := range sent {
-			_, err := c.finish(x)
-			if _, refused := errors.AsType[*Error](err); err != nil && (!refused || c.botched) {
-				return err
-			}
-			first = cmp.Or(first, err)
-		}
-		sent = nil
-		return nil
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
-	for _, x := range calls {
-		if x.waits(c) { // for a "+", which must not be mistaken for another command's
-			if err := answers(); err != nil {
-				return cause(ctx, err)
-			}
-		}
-		err := c.start(x)
-		if _, refused := errors.AsType[*Error](err); refused && !c.botched {
-			first = cmp.Or(first, err)
-			continue
-		}
-		if err != nil {
-			return cause(ctx, err)
-		}
-		sent = append(sent, x)
-	}
-	if err := answers(); err != nil {
-		return cause(ctx, err)
-	}
-	return first
+	c.gathered = 0
+	return c.bound(ctx), nil
 }
 
-// waits reports that a literal of x has to be asked for.
-func (x *call) waits(c *Conn) bool {
-	for _, p := range x.parts {
-		if p.literal != nil && !c.unasked(p.size) {
-			return true
-		}
-	}
-	return false
-}
-
-// start sends a command, with its literals.
-func (c *Conn) start(x *call) error {
-	c.tag++
-	x.tag = "a" + strconv.Itoa(c.tag)
-	c.out = append(append(append(c.out, x.tag...), ' '), x.verb...)
-	for i := range x.parts {
-		p := &x.parts[i]
-		if bytes.ContainsAny(p.text, "\r\n\x00") {
-			c.botched = true
-			return fmt.Errorf("imap: control character in %s", x.verb)
-		}
-		c.out = append(c.out, p.text...)
-		if p.literal == nil {
-			continue
-		}
-		if err := c.sendLiteral(x, p); err != nil {
-			return err
-		}
-	}
-	c.out = append(c.out, '\r', '\n')
-	return nil
-}
-
-// maxUnasked is the largest literal that LITERAL- lets go out without being
-// asked for (RFC 7888 §5).
-const maxUnasked = 4096
-
-// unasked reports that a literal may go out with its command.
-func (c *Conn) unasked(size int64) bool {
-	return c.caps.Has("LITERAL+") || size <= maxUnasked && (c.caps.Has("LITERAL-") || c.caps.Has("IMAP4REV2"))
-}
-
-// sendLiteral sends the octets of a literal once the server wants them.
-func (c *Conn) sendLiteral(x *call, p *part) error {
-	unasked := c.unasked(p.size)
-	c.out = wire.AppendLiteralHeader(c.out, wire.Literal{Size: p.size, NonSync: unasked})
-	if !unasked {
-		if err := c.awaitContinuation(x); err != nil {
-			return err
-		}
-	}
-	if err := c.flush(); err != nil {
-		return err
-	}
-	return c.copy(p.literal, p.size)
-}
-
-// copy sends exactly size octets. A reader that has fewer leaves the
-// connection out of step: the server would take commands for them.
-func (c *Conn) copy(r io.Reader, size int64) error {
-	buf := make([]byte, min(size, 64<<10))
-	for size > 0 {
-		n, err := io.ReadFull(r, buf[:min(size, int64(len(buf)))])
-		if err != nil {
-			c.botched = true
-			return fmt.Errorf("imap: reading the message: %w", err)
-		}
-		if err := c.write(buf[:n]); err != nil {
-			return err
-		}
-		size -= int64(n)
+// gather counts what a method holds of a server's answers: no server can make a
+// client hold more than MaxResponse by sending it in small pieces.
+func (c *Conn) gather(r *response) error {
+	if c.gathered += int64(len(r.rest)) + 32; c.gathered > c.maxResponse() {
+		c.botched = true
+		return errLarge
 	}
 	return nil
-}
-
-// awaitContinuation waits for "+". A tagged NO or BAD comes instead of it where
-// the server does not want the literal.
-func (c *Conn) awaitContinuation(x *call) error {
-	for {
-		r, err := c.response()
-		switch {
-		case err != nil:
-			return err
-		case r.tag == "+":
-			return nil
-		case r.tag == x.tag:
-			return r.refusal(x.verb)
-		case r.tag != "*":
-			return c.broken("tag of another command")
-		}
-		if err := c.untagged(x, r); err != nil {
-			return err
-		}
-	}
-}
-
-// finish reads to the tagged response of a command, which it returns.
-func (c *Conn) finish(x *call) (*response, error) {
-	for {
-		r, err := c.response()
-		switch {
-		case err != nil:
-			return nil, err
-		case r.tag == x.tag:
-			c.note(r)
-			if r.word != "OK" {
-				return r, r.refusal(x.verb)
-			}
-			return r, nil
-		case r.tag == "+" && x.asked != nil:
-			err = x.asked(r)
-		case r.tag == "*":
-			err = c.untagged(x, r)
-		case r.tag == "+": // nobody waits for it: some servers send one too many
-			if c.client.Strict {
-				err = c.broken("continuation out of place")
-			}
-		default:
-			err = c.broken("tag of another command")
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-}
-
-// broken leaves the connection out of step.
-func (c *Conn) broken(what string) error {
-	c.botched = true
-	return ProtocolError(what)
 }
 
 // Noop asks whether the server is still there, and whether there is news.
@@ -464,16 +240,21 @@ func (c *Conn) Check(ctx context.Context) error { return c.do(ctx, &call{verb: "
 // meanwhile, without "* " and CRLF, and reports which were its own; nil leaves
 // all to Events. text is what stands behind the tagged OK.
 func (c *Conn) Do(ctx context.Context, verb, args string, data func(line []byte) (mine bool)) (text string, err error) {
-	if err := c.ready(); err != nil {
+	end, err := c.begin(ctx)
+	if err != nil {
 		return "", err
 	}
-	defer c.bound(ctx)()
+	defer end()
 	x := &call{verb: verb}
 	if args != "" {
 		x.word(args)
 	}
 	if data != nil {
-		x.data = func(r *response) (bool, error) { return data(r.rest), nil }
+		x.data = func(r *response) (bool, error) {
+			c.busy = true
+			defer func() { c.busy = false }()
+			return data(r.rest), nil
+		}
 	}
 	if err := c.start(x); err != nil {
 		return "", cause(ctx, err)
@@ -485,19 +266,36 @@ func (c *Conn) Do(ctx context.Context, verb, args string, data func(line []byte)
 	return r.text, nil
 }
 
-// Logout says goodbye and closes the connection.
+// Logout says goodbye and closes the connection, whatever the server answers.
+// One that hangs up behind its BYE has said enough.
 func (c *Conn) Logout(ctx context.Context) error {
 	defer c.Close()
-	return c.do(ctx, &call{verb: "LOGOUT"})
+	err := c.do(ctx, &call{verb: "LOGOUT"})
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == "BYE" {
+		return nil
+	}
+	return err
 }
 
-// Close closes the connection at once.
+// Close closes the connection at once. It may be called within a loop or a
+// body, which then end with an error, and more than once.
 func (c *Conn) Close() error {
-	if tc, ok := c.nc.(*tls.Conn); ok && c.botched {
+	if tc, ok := c.under().(*tls.Conn); ok && c.botched {
 		tc.NetConn().Close() // or it would wait to say goodbye, to a peer that may not read
 	}
 	c.botched = true
 	err := c.nc.Close()
 	c.r.Release()
 	return err
+}
+
+// under is the connection below compression.
+func (c *Conn) under() net.Conn {
+	if c.deflate == nil {
+		return c.nc
+	}
+	if p, ok := c.deflate.Conn.(*primed); ok {
+		return p.Conn
+	}
+	return c.deflate.Conn
 }

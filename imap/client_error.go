@@ -7,10 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// Error is a server's NO or BAD to a command, or its BYE in place of a
-// greeting. After NO and BAD the dialogue goes on.
+// Error is a server's NO or BAD to a command, or the BYE with which it hung up,
+// in place of a greeting, of an answer or between commands. After NO and BAD the
+// dialogue goes on.
 type Error struct {
-	Command string // what was refused, without its arguments: "SELECT"; "" the greeting
+	Command string // what was refused, without its arguments: "SELECT"; "" the greeting, or none
 	Status  string // "NO", "BAD" or "BYE"
 	Code    string // the response code without brackets and arguments (RFC 9051 §7.1): "OVERQUOTA"; "" none
 	Args    string // the code's arguments
@@ -21,7 +22,7 @@ type Error struct {
 func (e *Error) Error() string {
 	what := e.Command
 	if what == "" {
-		what = "greeting"
+		what = "server"
 	}
 	if e.Code != "" {
 		return fmt.Sprintf("imap: %s: %s [%s] %s", what, e.Status, strings.TrimSpace(e.Code+" "+e.Args), e.Text)

@@ -60,16 +60,19 @@ func (c *Conn) untagged(x *call, r *response) error {
 
 // note takes in what any response may say.
 func (c *Conn) note(r *response) error {
+	busy := c.busy
+	c.busy = true // Events must not call the Conn: a command would go out within another
+	defer func() { c.busy = busy }()
 	switch r.word {
 	case "OK", "NO", "BAD", "PREAUTH":
 		c.noteCode(r)
 	case "BYE":
-		c.over = true
+		c.bye = r.refusal("")
 		c.noteCode(r)
 	case "CAPABILITY":
 		c.caps = parseCapabilities(string(r.args))
 	case "ENABLED":
-		c.enabled(string(r.args))
+		c.noteEnabled(string(r.args))
 	case "EXISTS", "RECENT", "EXPUNGE", "VANISHED", "FETCH", "UIDFETCH", "FLAGS":
 		return c.noteMailbox(r)
 	case "STATUS":
@@ -107,6 +110,9 @@ func (c *Conn) noteCode(r *response) {
 		}
 	case "CLOSED": // RFC 7162 §3.2.11: what came before was of the old mailbox
 		c.selected = nil
+		if c.closed != nil {
+			c.closed()
+		}
 	}
 }
 

@@ -3,8 +3,8 @@ package imap
 import (
 	"context"
 	"errors"
-	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,8 +87,15 @@ func (s Section) valid() bool {
 		}
 	}
 	switch s.What {
-	case "", "HEADER", "TEXT", "MIME":
+	case "", "HEADER", "TEXT":
+	case "MIME":
+		if s.Part == "" {
+			return false
+		}
 	default:
+		return false
+	}
+	if s.Binary && (s.What != "" || len(s.Fields) > 0) { // RFC 3516 §4.2
 		return false
 	}
 	return strings.Trim(s.Part, "0123456789.") == "" && s.Offset >= 0 && s.Octets >= 0
@@ -113,6 +120,7 @@ type Message struct {
 	Structure *Part
 
 	bodies []body
+	items  int // how many were told beside UID, FLAGS and MODSEQ
 }
 
 type body struct {
@@ -123,19 +131,46 @@ type body struct {
 
 // Body is a section that was fetched; ok is false if the message has none.
 func (m *Message) Body(s Section) (text []byte, ok bool) {
-	name := wire.Upper(string(s.append(nil, true)))
+	name := sectionName(string(s.append(nil, true)))
 	for _, b := range m.bodies {
-		if b.name == name {
+		if b.name == name || s.Offset == 0 && b.name+"<0>" == name {
 			return []byte(b.text), b.ok
 		}
 	}
 	return nil, false
 }
 
+// sectionName makes one of the ways to spell a section: servers quote the names
+// of fields, change their case and their order.
+func sectionName(s string) string {
+	s = wire.Upper(strings.ReplaceAll(s, `"`, ""))
+	before, list, ok := strings.Cut(s, "(")
+	list, after, closed := strings.Cut(list, ")")
+	if !ok || !closed {
+		return s
+	}
+	fields := strings.Fields(list)
+	slices.Sort(fields)
+	return strings.TrimSpace(before) + " (" + strings.Join(fields, " ") + ")" + after
+}
+
 var errSection = errors.New("imap: malformed Section")
 
-// fetchCall asks for items.
-func (c *Conn) fetchCall(uids mailbox.Set, it Items) (*call, error) {
+// fetchCalls ask for items, in as many commands as the set takes.
+func (c *Conn) fetchCalls(uids mailbox.Set, it Items, data func(*response) (bool, error)) (calls []*call, err error) {
+	items, err := c.items(it)
+	if err != nil {
+		return nil, err
+	}
+	for _, set := range setArgs(uids) {
+		x := &call{verb: "UID FETCH", data: data}
+		calls = append(calls, x.word(set, items))
+	}
+	return calls, nil
+}
+
+// items writes what is asked for.
+func (c *Conn) items(it Items) (string, error) {
 	b := []byte("(UID")
 	add := func(on bool, word string) {
 		if on {
@@ -153,21 +188,40 @@ func (c *Conn) fetchCall(uids mailbox.Set, it Items) (*call, error) {
 	add(it.Preview && c.caps.Has("PREVIEW"), "PREVIEW")
 	for _, s := range it.Bodies {
 		if !s.valid() {
-			return nil, errSection
+			return "", errSection
 		}
 		b = s.append(append(b, ' '), false)
 	}
-	x := (&call{verb: "UID FETCH"}).word(uidArg(uids), string(append(b, ')')))
+	b = append(b, ')')
 	if it.ChangedSince != 0 {
-		x.word("(CHANGEDSINCE " + strconv.FormatUint(uint64(it.ChangedSince), 10) + ")")
+		b = append(strconv.AppendUint(append(b, " (CHANGEDSINCE "...), uint64(it.ChangedSince), 10), ')')
 	}
-	return x, nil
+	return string(b), nil
+}
+
+// answered reports whether m holds anything that was asked for beside flags. If
+// not it is news of flags that another client has changed meanwhile.
+func (it *Items) answered(m *Message) bool {
+	other := it.Envelope || it.Structure || it.Size || it.Received || it.Saved || it.EmailID || it.ThreadID || it.Preview || len(it.Bodies) > 0
+	return m.items > 0 || !other && (!it.Flags || m.HasFlags)
+}
+
+// complete makes up for what a server has left out against the protocol.
+func (it *Items) complete(m *Message) {
+	if it.Envelope && m.Envelope == nil {
+		m.Envelope = &Envelope{}
+	}
+	if it.Structure && m.Structure == nil {
+		m.Structure = &Part{}
+	}
 }
 
 // Fetch tells of messages, as the server sends them. Bodies are held in memory
 // one message at a time: for large ones see [Conn.Download]. Messages that are
-// gone are left out. The loop may be left at any time; what the server still
-// sends is then read and dropped. No other method may be called within it.
+// gone are left out, and flags that another client changes meanwhile go to
+// Events. Envelope and Structure are not nil if they were asked for. The loop may
+// be left at any time; what the server still sends is then read and dropped. No
+// other method may be called within it but Close.
 //
 //	for m, err := range conn.Fetch(ctx, imap.AllUIDs(), imap.Items{Envelope: true}) {
 //		if err != nil { … }
@@ -175,38 +229,59 @@ func (c *Conn) fetchCall(uids mailbox.Set, it Items) (*call, error) {
 //	}
 func (c *Conn) Fetch(ctx context.Context, uids mailbox.Set, it Items) iter.Seq2[*Message, error] {
 	return func(yield func(*Message, error) bool) {
-		err := c.known(ctx)
-		var x *call
-		if err == nil {
-			x, err = c.fetchCall(uids, it)
-		}
-		if err != nil || len(uids) == 0 {
-			if err != nil {
-				yield(nil, err)
-			}
-			return
-		}
-		wanted := true
-		x.data = func(r *response) (bool, error) {
-			if r.word != "FETCH" && r.word != "UIDFETCH" || !wanted {
-				return r.word == "FETCH" || r.word == "UIDFETCH", nil
-			}
-			m, err := c.parseMessage(r)
-			if err != nil {
-				return true, err
-			}
-			if m.UID == 0 || !uids.Contains(m.UID) {
-				return false, nil // unasked, of another message
-			}
-			c.busy = true
-			wanted = yield(m, nil)
-			c.busy = false
-			return true, nil
-		}
-		if err := c.do(ctx, x); err != nil && wanted {
+		f := &fetchLoop{c: c, uids: uids, it: it, yield: yield, wanted: true}
+		if err := f.run(ctx); err != nil && f.wanted {
 			yield(nil, err)
 		}
 	}
+}
+
+// fetchLoop is one run of [Conn.Fetch].
+type fetchLoop struct {
+	c      *Conn
+	uids   mailbox.Set
+	it     Items
+	yield  func(*Message, error) bool
+	wanted bool
+}
+
+func (f *fetchLoop) run(ctx context.Context) error {
+	if err := f.c.known(ctx); err != nil {
+		return err
+	}
+	calls, err := f.c.fetchCalls(f.uids, f.it, f.data)
+	if err != nil {
+		return err
+	}
+	for len(calls) > 0 && f.wanted {
+		n := min(len(calls), 2) // the next is on its way while one is answered
+		if err := f.c.do(ctx, calls[:n]...); err != nil {
+			return err
+		}
+		calls = calls[n:]
+	}
+	return f.c.ready()
+}
+
+func (f *fetchLoop) data(r *response) (mine bool, err error) {
+	if r.word != "FETCH" && r.word != "UIDFETCH" {
+		return false, nil
+	}
+	if !f.wanted {
+		return true, nil
+	}
+	m, err := f.c.parseMessage(r)
+	if err != nil {
+		return true, err
+	}
+	if m.UID == 0 || !f.uids.Contains(m.UID) || !f.it.answered(m) {
+		return false, nil // unasked
+	}
+	f.it.complete(m)
+	f.c.busy = true
+	f.wanted = f.yield(m, nil)
+	f.c.busy = false
+	return true, nil
 }
 
 // parseMessage reads a FETCH response.
@@ -229,12 +304,23 @@ func (c *Conn) parseMessage(r *response) (*Message, error) {
 func (m *Message) set(name string, v value) {
 	switch name {
 	case "UID":
-		m.UID = mailbox.UID(v.num())
+		m.UID = mailbox.UID(min(v.num(), 1<<32-1))
+		return
 	case "FLAGS":
 		m.HasFlags = true
 		m.setFlags(v.list)
+		return
 	case "MODSEQ":
 		m.ModSeq = mailbox.ModSeq(v.at(0).num())
+		return
+	}
+	m.items++
+	m.setItem(name, v)
+}
+
+// setItem takes in what a server only tells if it is asked for.
+func (m *Message) setItem(name string, v value) {
+	switch name {
 	case "RFC822.SIZE":
 		m.Size = int64(v.num())
 	case "INTERNALDATE":
@@ -252,7 +338,7 @@ func (m *Message) set(name string, v value) {
 	case "BODYSTRUCTURE", "BODY":
 		m.Structure = parsePart(v, "", 0)
 	default:
-		m.bodies = append(m.bodies, body{strings.ReplaceAll(name, `"`, ""), v.text(), v.kind != isNil})
+		m.bodies = append(m.bodies, body{sectionName(name), v.text(), v.kind != isNil})
 	}
 }
 
@@ -268,125 +354,4 @@ func (m *Message) setFlags(list []value) {
 			m.Flags = mailbox.AddFlags.Apply(m.Flags, one)
 		}
 	}
-}
-
-// Download is a section of a message as it streams in.
-type Download struct {
-	UID  mailbox.UID // 0: the server tells it only behind the body
-	Size int64       // octets of the body
-	Body io.Reader   // valid until the next round of the loop
-}
-
-// Download streams a section of each message, however large. Messages that are
-// gone, or have no such section, are left out. What is left of a body is
-// dropped. The loop may be left at any time; where much is still to come that
-// costs the connection. No other method may be called within it.
-func (c *Conn) Download(ctx context.Context, uids mailbox.Set, s Section) iter.Seq2[*Download, error] {
-	return func(yield func(*Download, error) bool) {
-		err := c.known(ctx)
-		var x *call
-		if err == nil {
-			x, err = c.fetchCall(uids, Items{Bodies: []Section{s}})
-		}
-		if err == nil {
-			err = c.ready()
-		}
-		if err != nil || len(uids) == 0 {
-			if err != nil {
-				yield(nil, err)
-			}
-			return
-		}
-		d := &downloading{c: c, yield: yield, wanted: true, left: maxDrain}
-		c.hook = d.hook
-		err = c.do(ctx, x)
-		c.hook = nil
-		if err != nil && d.wanted {
-			yield(nil, err)
-		}
-	}
-}
-
-// maxDrain is how much of bodies that nobody wants is read to stay in step.
-const maxDrain = 1 << 20
-
-// downloading is one run of [Conn.Download].
-type downloading struct {
-	c      *Conn
-	yield  func(*Download, error) bool
-	wanted bool
-	left   int64
-}
-
-// hook takes the literal of a body out of the response that is being read. line
-// is all of that so far, and ends in the announcement. It reports whether the
-// literal was read.
-func (d *downloading) hook(line []byte, size int64) (read bool, err error) {
-	c := d.c
-	uid, isBody := fetchHead(line)
-	if !isBody {
-		return false, nil
-	}
-	body := &literalBody{c: c, left: size}
-	if d.wanted {
-		c.busy = true
-		d.wanted = d.yield(&Download{UID: uid, Size: size, Body: body}, nil)
-		c.busy = false
-	}
-	if body.err != nil {
-		return true, body.err
-	}
-	if !d.wanted {
-		if d.left -= body.left; d.left < 0 {
-			return true, errStopped
-		}
-	}
-	_, err = io.Copy(io.Discard, body)
-	return true, err
-}
-
-// fetchHead reports whether line is a FETCH response up to the literal of a
-// body, and the UID if it stands before it.
-func fetchHead(line []byte) (uid mailbox.UID, ok bool) {
-	text := wire.Upper(string(line))
-	open := strings.IndexByte(text, '(')
-	lit := strings.LastIndexByte(text, '{')
-	if open < 0 || lit < open || !strings.HasPrefix(text, "* ") || !strings.HasSuffix(strings.TrimSpace(text[:open]), "FETCH") {
-		return 0, false
-	}
-	name := strings.TrimRight(text[open+1:lit], " ~")
-	at := max(strings.LastIndex(name, "BODY["), strings.LastIndex(name, "BINARY["))
-	if at < 0 || strings.Contains(name[at:], `"`) && !strings.Contains(name[at:], "FIELDS") {
-		return 0, false
-	}
-	if i := strings.Index(text, "UID "); i >= 0 && i < open+1+at {
-		digits, _, _ := strings.Cut(text[i+4:], " ")
-		n, _ := number([]byte(digits))
-		uid = mailbox.UID(n)
-	}
-	return uid, true
-}
-
-// literalBody reads the octets of a literal.
-type literalBody struct {
-	c    *Conn
-	left int64
-	err  error
-}
-
-func (b *literalBody) Read(p []byte) (int, error) {
-	switch {
-	case b.err != nil:
-		return 0, b.err
-	case b.left == 0:
-		return 0, io.EOF
-	case len(p) == 0:
-		return 0, nil
-	}
-	n, err := b.c.r.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	if err != nil {
-		b.err = b.c.readError(err)
-	}
-	return n, b.err
 }

@@ -68,6 +68,12 @@ func (c *Conn) List(ctx context.Context, pattern string, opts ListOptions) ([]*M
 	}
 	var list []*MailboxInfo
 	byName := make(map[string]*MailboxInfo)
+	key := func(name string) string {
+		if strings.EqualFold(name, mailbox.Inbox) {
+			return mailbox.Inbox
+		}
+		return name
+	}
 	x.data = func(r *response) (bool, error) {
 		switch {
 		case r.word == verb:
@@ -75,11 +81,11 @@ func (c *Conn) List(ctx context.Context, pattern string, opts ListOptions) ([]*M
 			if m == nil {
 				return true, c.malformed(verb)
 			}
-			list, byName[m.Name] = append(list, m), m
-			return true, nil
+			list, byName[key(m.Name)] = append(list, m), m
+			return true, c.gather(r)
 		case r.word == "STATUS" && withStatus:
-			if s := c.parseStatus(r.args); s != nil && byName[s.Name] != nil {
-				byName[s.Name].Status = s
+			if s := c.parseStatus(r.args); s != nil && byName[key(s.Name)] != nil {
+				byName[key(s.Name)].Status = s
 			}
 			return true, nil
 		}
@@ -152,7 +158,7 @@ func (c *Conn) Status(ctx context.Context, name string) (*MailboxStatus, error) 
 		return nil, err
 	}
 	if got == nil {
-		return nil, c.broken("STATUS without an answer")
+		return nil, ProtocolError("STATUS without an answer")
 	}
 	return got, nil
 }
@@ -180,7 +186,7 @@ func (c *Conn) statusCall(name string, f func(*MailboxStatus)) *call {
 func (c *Conn) parseList(b []byte) *MailboxInfo {
 	r := c.values(b)
 	attrs, sep, name := r.next(), r.next(), r.next()
-	if r.bad || attrs.kind == isList && name.kind == isList {
+	if r.bad || attrs.kind == isString || name.kind == isList || name.kind == isNil && attrs.kind != isList {
 		return nil
 	}
 	m := &MailboxInfo{Name: c.mailboxName(name.text()), Separator: sep.text()}
@@ -190,15 +196,26 @@ func (c *Conn) parseList(b []byte) *MailboxInfo {
 	return m
 }
 
+// maxSpelled bounds the names that are kept as the server spells them.
+const maxSpelled = 10_000
+
 // mailboxName decodes a name. One that is not in modified UTF-7, as some
-// servers send them, is taken as it is.
+// servers send them, is taken as it is, and sent back as it came.
 func (c *Conn) mailboxName(s string) string {
-	if !c.utf8 {
-		if d, err := wire.DecodeUTF7(s); err == nil {
-			return d
-		}
+	if c.utf8 {
+		return s
 	}
-	return s
+	d, err := wire.DecodeUTF7(s)
+	if err != nil {
+		d = s
+	}
+	if wire.EncodeUTF7(d) != s && len(c.spelled) < maxSpelled {
+		if c.spelled == nil {
+			c.spelled = make(map[string]string)
+		}
+		c.spelled[d] = s
+	}
+	return d
 }
 
 // parseStatus reads name (item value …).

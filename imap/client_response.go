@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 
+	corewire "github.com/postilion-mail/postilion/internal/wire"
+
 	"github.com/postilion-mail/postilion/imap/internal/wire"
 )
 
@@ -73,6 +75,9 @@ func (c *Conn) readError(err error) error {
 		return err
 	}
 	c.botched = true
+	if c.bye != nil && !isTimeout(err) && !errors.Is(err, corewire.ErrWoken) {
+		return c.bye // the reason why nothing more comes
+	}
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
@@ -219,6 +224,6 @@ func closing(s string) int {
 }
 
 // refusal makes an *Error.
-func (r *response) refusal(verb string) error {
+func (r *response) refusal(verb string) *Error {
 	return &Error{Command: verb, Status: r.word, Code: r.code, Args: cleanText(r.carg), Text: r.text}
 }

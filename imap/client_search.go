@@ -2,6 +2,7 @@ package imap
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -172,47 +173,66 @@ func (c *Conn) Search(ctx context.Context, keys ...Key) (mailbox.Set, error) {
 	}
 	x.keys(c, keys)
 	var found mailbox.Set
+	var numbers []mailbox.UID
 	x.data = func(r *response) (bool, error) {
 		switch r.word {
 		case "SEARCH":
-			found = found.Union(c.parseNumbers(r.args))
-			return true, nil
+			numbers = append(numbers, parseNumbers(r.args)...)
+			return true, c.gather(r)
 		case "ESEARCH":
-			set, ok := c.parseESearch(r.args)
+			set, mine, ok := c.parseESearch(r.args, x.tag)
 			if !ok {
 				return true, c.broken("malformed ESEARCH")
 			}
+			if !mine {
+				return false, nil
+			}
 			found = found.Union(set)
-			return true, nil
+			return true, c.gather(r)
 		}
 		return false, nil
 	}
-	return found, c.do(ctx, x)
+	err := c.do(ctx, x)
+	slices.Sort(numbers) // servers need not send them so, and Add is slow for others
+	for _, n := range numbers {
+		found.Add(n)
+	}
+	return found, err
 }
 
-// parseNumbers reads numbers to the end, or to what is none.
-func (c *Conn) parseNumbers(b []byte) (set mailbox.Set) {
-	for _, f := range strings.Fields(string(b)) {
-		n, ok := number([]byte(f))
+// parseNumbers reads numbers to the end, or to what is none: a MODSEQ in
+// parentheses (RFC 7162 §3.1.5).
+func parseNumbers(b []byte) (list []mailbox.UID) {
+	for len(b) > 0 {
+		var word []byte
+		word, b = cutWord(b)
+		n, ok := number(word)
 		if !ok {
 			break
 		}
-		set.Add(mailbox.UID(n))
+		if n != 0 {
+			list = append(list, mailbox.UID(n))
+		}
 	}
-	return set
+	return list
 }
 
-// parseESearch reads the ALL of ESEARCH (RFC 4731 §3.1).
-func (c *Conn) parseESearch(b []byte) (set mailbox.Set, ok bool) {
+// parseESearch reads the ALL of ESEARCH (RFC 4731 §3.1); mine is false if it
+// answers another command than that with tag.
+func (c *Conn) parseESearch(b []byte, tag string) (set mailbox.Set, mine, ok bool) {
 	r := c.values(b)
 	for r.more() {
 		v := r.next()
+		if v.kind == isList && wire.EqualFold(v.at(0).text(), "TAG") && v.at(1).text() != tag {
+			return nil, false, !r.bad
+		}
 		if v.kind != isAtom || !wire.EqualFold(v.s, "ALL") {
 			continue
 		}
-		return parseUIDs(r.next().text())
+		set, ok = parseUIDs(r.next().text())
+		return set, true, ok
 	}
-	return nil, !r.bad
+	return nil, true, !r.bad
 }
 
 // Sort is [Conn.Search] in an order, such as "REVERSE DATE" or "SUBJECT" (RFC
@@ -228,12 +248,8 @@ func (c *Conn) Sort(ctx context.Context, order string, keys ...Key) ([]mailbox.U
 		if r.word != "SORT" {
 			return false, nil
 		}
-		for _, f := range strings.Fields(string(r.args)) {
-			if n, ok := number([]byte(f)); ok {
-				sorted = append(sorted, mailbox.UID(n))
-			}
-		}
-		return true, nil
+		sorted = append(sorted, parseNumbers(r.args)...)
+		return true, c.gather(r)
 	}
 	return sorted, c.do(ctx, x)
 }
@@ -264,7 +280,7 @@ func (c *Conn) Thread(ctx context.Context, algorithm string, keys ...Key) ([]*Th
 		if v.bad {
 			return true, c.broken("malformed THREAD")
 		}
-		return true, nil
+		return true, c.gather(r)
 	}
 	return threads, c.do(ctx, x)
 }

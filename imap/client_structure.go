@@ -82,12 +82,30 @@ type Part struct {
 // MediaType is type/subtype.
 func (p *Part) MediaType() string { return p.Type + "/" + p.Subtype }
 
-// Filename is what the sender calls the part; "" nothing.
+// Filename is what the sender calls the part; "" nothing. It is no path: see
+// mime.Part.SafeFilename for how to make a file of such a name.
 func (p *Part) Filename() string {
-	if name := p.DispParams["filename"]; name != "" {
-		return decodeWords(name)
+	var b strings.Builder
+	p.field(&b, "Content-Disposition: attachment", p.DispParams, "filename")
+	p.field(&b, "Content-Type: application/octet-stream", p.Params, "name")
+	return mime.Parse([]byte(b.String() + "\r\n")).Root().Filename()
+}
+
+// field writes the parameters of a name as they stood in the message, pieces
+// and charsets among them (RFC 2231), for package mime to read.
+func (p *Part) field(b *strings.Builder, field string, params map[string]string, name string) {
+	b.WriteString(field)
+	for k, v := range params {
+		if base, _, _ := strings.Cut(k, "*"); base != name {
+			continue
+		}
+		if strings.HasSuffix(k, "*") && !strings.ContainsAny(v, " \"\\;()<>@,:/[]?=") {
+			b.WriteString("; " + cleanText(k) + "=" + cleanText(v))
+			continue
+		}
+		b.WriteString("; " + cleanText(k) + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(cleanText(v)) + `"`)
 	}
-	return decodeWords(p.Params["name"])
+	b.WriteString("\r\n")
 }
 
 // Walk calls f for the part and all below it, until f returns false.
@@ -124,8 +142,7 @@ func parsePart(v value, number string, depth int) *Part {
 	switch {
 	case p.Type == "message" && (p.Subtype == "rfc822" || p.Subtype == "global") && v.at(8).kind == isList:
 		p.Envelope = parseEnvelope(v.at(7))
-		if q := parsePart(v.at(8), number, depth+1); q != nil {
-			inner(q, number)
+		if q := parsePart(v.at(8), inner(v.at(8), number), depth+1); q != nil {
 			p.Parts = []*Part{q}
 		}
 		p.Lines = int64(v.at(9).num())
@@ -138,12 +155,14 @@ func parsePart(v value, number string, depth int) *Part {
 	return p
 }
 
-// inner numbers the part of a message/rfc822: a multipart has the number of the
-// message, a single part ".1" behind it.
-func inner(q *Part, number string) {
-	if len(q.Parts) == 0 || q.Type != "multipart" {
-		q.Number = number + ".1"
+// inner is the number of the part of a message/rfc822: a multipart has that of
+// the message, whose parts follow it, and a single part ".1" behind it (RFC 9051
+// §6.4.5.1).
+func inner(v value, number string) string {
+	if v.at(0).kind == isList {
+		return number
 	}
+	return number + ".1"
 }
 
 func parseMultipart(v value, number string, depth int) *Part {

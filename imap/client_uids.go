@@ -26,6 +26,25 @@ func parseUIDs(s string) (mailbox.Set, bool) {
 	return uids, true
 }
 
+// maxSet is how long the sets of one command may become: servers need not take
+// lines of more than 8192 octets (RFC 7162 §4).
+const maxSet = 7000
+
+// setArgs writes a set as the arguments of as many commands as it takes.
+func setArgs(uids mailbox.Set) (args []string) {
+	for len(uids) > 0 {
+		n := min(len(uids), maxSet/22) // digits of two numbers, colon and comma
+		for n < len(uids) && len(uidArg(uids[:n+1])) <= maxSet {
+			n = min(n+max(1, n/8), len(uids))
+		}
+		for n > 1 && len(uidArg(uids[:n])) > maxSet {
+			n--
+		}
+		args, uids = append(args, uidArg(uids[:n])), uids[n:]
+	}
+	return args
+}
+
 // uidArg writes a set; one that reaches to the end does it by "*".
 func uidArg(uids mailbox.Set) string {
 	var b []byte

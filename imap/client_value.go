@@ -27,6 +27,10 @@ const (
 // maxValueDepth bounds the parentheses of a response.
 const maxValueDepth = 200
 
+// maxValues bounds the values of one list: each takes more memory than the
+// octets that it may come in.
+const maxValues = 1 << 18
+
 // reader takes values out of a response, one after the other. The first mistake
 // is final.
 type reader struct {
@@ -34,6 +38,7 @@ type reader struct {
 	depth  int
 	bad    bool
 	strict bool
+	count  int // values in the list that is being read
 }
 
 func (c *Conn) values(b []byte) reader { return reader{b: b, strict: c.client.Strict} }
@@ -49,6 +54,13 @@ func (r *reader) more() bool {
 // next takes a value; the zero value, NIL, stands for one that is not there.
 func (r *reader) next() value {
 	if !r.more() {
+		r.bad = true
+		return value{}
+	}
+	if r.depth == 0 {
+		r.count = 0
+	}
+	if r.count++; r.count > maxValues {
 		r.bad = true
 		return value{}
 	}
