@@ -114,14 +114,14 @@ func (p *process) said() string {
 	return string(b)
 }
 
-// resident is the memory of the process in bytes, 0 where the system does not
-// tell.
+// resident is the most memory that the process ever had, in bytes; 0 where the
+// system does not tell.
 func (p *process) resident() int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := strings.Cut(string(b), "VmRSS:")
+	_, rest, _ := strings.Cut(string(b), "VmHWM:")
 	var kilobytes int64
 	fmt.Sscan(rest, &kilobytes)
 	return kilobytes << 10

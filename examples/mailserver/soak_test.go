@@ -56,6 +56,7 @@ type soak struct {
 // TestSoak sends, relays and reads while the server is killed again and again,
 // then lets it run until its queue is empty, and counts.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	lasting := 8 * time.Second
 	if long() {
 		lasting = 10 * time.Minute
