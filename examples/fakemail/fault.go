@@ -58,7 +58,10 @@ func parseFault(word string) (f fault, ok bool) {
 	}
 	if m := slowWord.FindStringSubmatch(word); m != nil {
 		d, err := time.ParseDuration(m[2])
-		return fault{data: m[1] != "", wait: d}, err == nil && d <= maxSlow
+		if err != nil || d > maxSlow {
+			return fault{}, false
+		}
+		return fault{data: m[1] != "", wait: d}, true
 	}
 	m := replyWord.FindStringSubmatch(word)
 	if m == nil {

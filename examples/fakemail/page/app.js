@@ -131,9 +131,11 @@ function line(m) {
   return row;
 }
 
+let opens = 0;
 async function open(id, view) {
+  const turn = ++opens;
   const m = await ask("/api/messages/" + id).catch(() => null);
-  if (!m) return;
+  if (!m || turn !== opens) return; // gone, or another was opened meanwhile
   shown = m;
   $("subject").textContent = m.subject || "(no subject)";
   const facts = [["From", m.author || "(nobody)"], ["Envelope", `${m.from || "<>"} to ${m.to.join(", ")}`],
@@ -151,6 +153,7 @@ async function open(id, view) {
 
 function close() {
   shown = null;
+  opens++;
   $("message").hidden = true;
   $("empty").hidden = false;
   history.replaceState(null, "", "#");
