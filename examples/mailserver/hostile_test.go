@@ -159,7 +159,7 @@ func TestHostile(t *testing.T) {
 	if long() {
 		count = 100_000
 	}
-	const workers = 6
+	const workers = 16
 	args := []string{"-user", "carol:hidden", "-user", "sink:secret", "-max-size", "65536", "-auth-failures", "1000000000", "-max-conns-per-ip", "1000"}
 	for w := range workers {
 		args = append(args, "-user", fmt.Sprintf("bob%d:secret", w))
