@@ -214,7 +214,8 @@ func TestBrowserSeesMailArrive(t *testing.T) {
 	b.press("5")
 	b.until(`panel.dataset.view === "source" && panel.innerText.startsWith("Return-Path: <alice@crepes.fr>")`)
 	b.eval(`document.getElementById("tab-text").click()`)
-	b.until(`panel.dataset.view === "text" && location.hash === "#1/text"`)
+	b.until(`panel.dataset.view === "text" && location.hash === "#1/text" && panel.innerText.trim() === "See https://app.example/minutes."`)
+	assert.Equal(t, `"https://app.example/minutes"`, b.eval(`panel.querySelector("a[rel='noopener noreferrer']").href`))
 
 	b.press("/")
 	for _, c := range "pancakes" {

@@ -41,7 +41,8 @@ func (s *site) run(ctx context.Context, l net.Listener) error {
 	}
 	server := &http.Server{
 		Handler: s.handler(), BaseContext: func(net.Listener) context.Context { return ctx },
-		ReadTimeout: writeTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		// No ReadTimeout: it would end the requests that wait, too.
+		ReadHeaderTimeout: writeTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
@@ -102,21 +103,33 @@ func guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-DNS-Prefetch-Control", "off")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		host := r.Host
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		} else if n := len(host); n > 1 && host[0] == '[' && host[n-1] == ']' {
-			host = host[1 : n-1]
-		}
-		if !loopback(host) {
+		if !ours(r.Host) {
 			fail(w, &httpError{http.StatusMisdirectedRequest, "the Host is not a loopback one"})
 			return
 		}
-		// A body is never read; what has one gets no keep-alive for it.
-		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)) // a recorder of a test has none
+		soon := time.Now().Add(writeTime)
+		deadlines := http.NewResponseController(w)
+		_ = deadlines.SetWriteDeadline(soon) // a recorder of a test has none
+		if r.ContentLength != 0 {            // nothing here takes a body, and none is waited for
+			_ = deadlines.SetReadDeadline(soon)
+			fail(w, &httpError{http.StatusRequestEntityTooLarge, "no request here has a body"})
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// ours reports a Host header that names this machine, with or without a port. It
+// goes into a policy later, so it must be nothing else.
+func ours(host string) bool {
+	if name, port, err := net.SplitHostPort(host); err == nil {
+		_, err := strconv.ParseUint(port, 10, 16)
+		return err == nil && loopback(name)
+	}
+	if n := len(host); n > 1 && host[0] == '[' && host[n-1] == ']' {
+		host = host[1 : n-1]
+	}
+	return loopback(host)
 }
 
 // page serves the embedded files: the page may run its own script, speak to this

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -182,7 +183,7 @@ func TestEvents(t *testing.T) {
 }
 
 func TestWaitingIsBounded(t *testing.T) {
-	s := &site{world: testWorld(1, 1<<20), timeout: time.Minute}
+	s := &site{world: testWorld(t, 1, 1<<20), timeout: time.Minute}
 	s.handler()
 	for range maxWaiting {
 		_, err := s.take()
@@ -197,7 +198,7 @@ func TestWaitingIsBounded(t *testing.T) {
 func TestDNSRebinding(t *testing.T) {
 	f := start(t)
 	require.NoError(t, f.send("secret", "bob@x.example"))
-	for _, host := range []string{"evil.example", "evil.example:8025", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1", "0.0.0.0", "[::]"} {
+	for _, host := range []string{"evil.example", "evil.example:8025", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1", "0.0.0.0", "[::]", "localhost:1;script-src", "localhost:", "[::1"} {
 		for _, path := range []string{"/", "/api/messages", "/api/messages/1/html", "/api/ca.pem"} {
 			res, body := f.do("GET", path, "Host", host)
 			assert.Equal(t, 421, res.StatusCode, host+path)
@@ -208,6 +209,31 @@ func TestDNSRebinding(t *testing.T) {
 		res, _ := f.do("GET", "/api/messages", "Host", host)
 		assert.Equal(t, 200, res.StatusCode, host)
 	}
+}
+
+// Nothing takes a body, and nothing waits for one.
+func TestNoBodies(t *testing.T) {
+	f := start(t)
+	r, err := http.NewRequestWithContext(t.Context(), "DELETE", f.url+"/api/messages", strings.NewReader(strings.Repeat("x", 1<<20)))
+	require.NoError(t, err)
+	res, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	assert.Equal(t, 413, res.StatusCode)
+	re, _ := f.do("POST", "/api/messages")
+	assert.Equal(t, 405, re.StatusCode)
+}
+
+// A request may wait for longer than any other step of HTTP may take.
+func TestLongWait(t *testing.T) {
+	if os.Getenv("POSTILION_LONG") == "" {
+		t.Skip("takes 35 seconds: POSTILION_LONG=1")
+	}
+	f := start(t)
+	begun := time.Now()
+	res, body := f.do("GET", "/api/wait?timeout=35s")
+	assert.Equal(t, 404, res.StatusCode, body)
+	assert.GreaterOrEqual(t, time.Since(begun), 35*time.Second)
 }
 
 // TestCrossOriginWrites: other web sites cannot delete, and cannot read either.

@@ -108,7 +108,10 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 
 // serve composes the servers around one world and runs them until ctx ends.
 func serve(ctx context.Context, c *config, out io.Writer) error {
-	w := newWorld(c.keep, c.keepBytes, time.Now)
+	w, err := newWorld(c.keep, c.keepBytes, time.Now)
+	if err != nil {
+		return err
+	}
 	auth := &sasl.Authenticator{
 		Password: func(_ context.Context, l sasl.Login, _ string) error { return loginFault(l.User) },
 		Token: func(_ context.Context, l sasl.Login, _ string) (string, error) {

@@ -16,6 +16,9 @@ type receiver struct {
 	cut    func(*smtp.Session) // closes a connection
 }
 
+// holdInMemory is how much of a message that is still coming is in memory.
+const holdInMemory = 64 << 10
+
 // errCut is the reply to a connection that is not there any more.
 var errCut = smtp.Reject(421, "4.4.2", "Connection closed: the address asked for it")
 
@@ -31,7 +34,7 @@ func (r *receiver) handler() smtp.Handler {
 // message holds the body before it is kept: it comes at the sender's pace, into a
 // file where it is long, while others come and go.
 func (r *receiver) message(ctx context.Context, t *smtp.Transaction, body io.Reader) error {
-	held, err := smtp.Hold(ctx, t.Reader(body), 0)
+	held, err := smtp.Hold(ctx, t.Reader(body), holdInMemory)
 	if err != nil {
 		return err
 	}

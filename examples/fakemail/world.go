@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ type world struct {
 	keep      int
 	keepBytes int64
 	now       func() time.Time
+
+	adding sync.Mutex // one message at a time is in memory before there is room for it
 
 	mu       sync.Mutex // guards all below
 	epoch    string     // another one after each start, and after messages were deleted
@@ -67,13 +70,13 @@ const maxBoxes = 10_000
 // thrown away (RFC 3463 §3.4).
 var errNoRoom = smtp.Reject(452, "4.3.1", "The message with its copies is larger than -keep-bytes")
 
-func newWorld(keep int, keepBytes int64, now func() time.Time) *world {
-	w := &world{keep: keep, keepBytes: keepBytes, now: now, boxes: make(map[string]*box), changed: make(chan struct{})}
+func newWorld(keep int, keepBytes int64, now func() time.Time) (w *world, err error) {
+	w = &world{keep: keep, keepBytes: keepBytes, now: now, boxes: make(map[string]*box), changed: make(chan struct{})}
 	w.started = now().UnixNano()
 	w.uidValid = uint32(now().Unix())
-	w.all = w.newBox("all")
 	w.newEpoch()
-	return w
+	w.all, err = w.newBox("all")
+	return w, err
 }
 
 func (w *world) newEpoch() {
@@ -83,14 +86,11 @@ func (w *world) newEpoch() {
 
 // newBox makes a mailbox. One that is made anew for an address has another
 // UIDVALIDITY than the one before (RFC 9051 §2.3.1.1).
-func (w *world) newBox(user string) *box {
+func (w *world) newBox(user string) (*box, error) {
 	w.uidValid++
 	s := &memory.Store{User: user, UIDValidity: w.uidValid, MaxBytes: 2 * w.keepBytes, MaxMessage: -1, Now: w.now}
 	inbox, err := mailbox.OpenName(context.Background(), s, mailbox.Inbox)
-	if err != nil {
-		inbox = nil // memory always has an INBOX
-	}
-	return &box{store: s, inbox: inbox}
+	return &box{store: s, inbox: inbox}, err
 }
 
 // open gives POP3 and IMAP the mail of a login.
@@ -110,6 +110,8 @@ func (w *world) add(ctx context.Context, t *smtp.Transaction, body *io.SectionRe
 	if w.keepBytes/int64(2+len(users)) < body.Size() {
 		return errNoRoom
 	}
+	w.adding.Lock() // body is held already: no peer sets the pace
+	defer w.adding.Unlock()
 	top := "Return-Path: " + t.From.String() + "\r\n" // RFC 5321 §4.4
 	source := make([]byte, len(top)+int(body.Size()))
 	copy(source, top)
@@ -129,19 +131,9 @@ func (w *world) add(ctx context.Context, t *smtp.Transaction, body *io.SectionRe
 		w.forget(w.entries[:1])
 		w.entries = slices.Delete(w.entries, 0, 1)
 	}
-	if err := w.copy(ctx, w.all, e); err != nil {
+	if err := w.deliver(ctx, e, users); err != nil {
+		w.uncopy(e)
 		return err
-	}
-	for _, user := range users {
-		b := w.boxes[user]
-		if b == nil {
-			b = w.newBox(user)
-			w.boxes[user] = b
-		}
-		if err := w.copy(ctx, b, e); err != nil {
-			w.uncopy(e)
-			return err
-		}
 	}
 	w.last++
 	e.ID = w.last
@@ -150,6 +142,28 @@ func (w *world) add(ctx context.Context, t *smtp.Transaction, body *io.SectionRe
 	w.prune()
 	w.tell()
 	t.Queued = fmt.Sprint(e.ID)
+	return nil
+}
+
+// deliver puts a message into all its mailboxes, which are made where they are
+// not there.
+func (w *world) deliver(ctx context.Context, e *entry, users []string) error {
+	if err := w.copy(ctx, w.all, e); err != nil {
+		return err
+	}
+	for _, user := range users {
+		b := w.boxes[user]
+		if b == nil {
+			var err error
+			if b, err = w.newBox(user); err != nil {
+				return err
+			}
+			w.boxes[user] = b
+		}
+		if err := w.copy(ctx, b, e); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -238,7 +252,7 @@ func (w *world) look(f filter) (found []*entry, s state, changed <-chan struct{}
 func (w *world) find(id int64) *entry {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	i, ok := slices.BinarySearchFunc(w.entries, id, func(e *entry, id int64) int { return int(e.ID - id) })
+	i, ok := slices.BinarySearchFunc(w.entries, id, func(e *entry, id int64) int { return cmp.Compare(e.ID, id) })
 	if !ok {
 		return nil
 	}

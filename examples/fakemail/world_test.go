@@ -14,8 +14,10 @@ import (
 	"github.com/postilion-mail/postilion/spool/mailbox"
 )
 
-func testWorld(keep int, bytes int64) *world {
-	return newWorld(keep, bytes, func() time.Time { return time.Unix(1e9, 0) })
+func testWorld(t *testing.T, keep int, bytes int64) *world {
+	w, err := newWorld(keep, bytes, func() time.Time { return time.Unix(1e9, 0) })
+	require.NoError(t, err)
+	return w
 }
 
 func add(t *testing.T, w *world, body string, to ...string) error {
@@ -48,7 +50,7 @@ func ids(w *world, f filter) (out []int64) {
 
 // The oldest go, from the list and from every mailbox.
 func TestKeepsTheNewest(t *testing.T) {
-	w := testWorld(3, 1<<20)
+	w := testWorld(t, 3, 1<<20)
 	for i := range 5 {
 		require.NoError(t, add(t, w, fmt.Sprintf("Subject: %d\r\n\r\n", i), "bob@x.example", fmt.Sprintf("u%d@x.example", i)))
 	}
@@ -66,7 +68,7 @@ func TestKeepsTheNewest(t *testing.T) {
 
 // Memory is bounded: what is kept costs no more than allowed, copies counted.
 func TestKeepsBytes(t *testing.T) {
-	w := testWorld(1000, 100_000)
+	w := testWorld(t, 1000, 100_000)
 	body := "Subject: x\r\n\r\n" + strings.Repeat("0123456789\r\n", 500) // 6 KB
 	for range 50 {
 		require.NoError(t, add(t, w, body, "bob@x.example", "carol@x.example"))
@@ -86,7 +88,7 @@ func TestKeepsBytes(t *testing.T) {
 
 // Mailboxes without mail are forgotten when there are too many, others are not.
 func TestForgetsEmptyMailboxes(t *testing.T) {
-	w := testWorld(2, 1<<20)
+	w := testWorld(t, 2, 1<<20)
 	for i := range maxBoxes + 10 {
 		w.boxes[fmt.Sprintf("u%d", i)] = &box{}
 	}
@@ -96,7 +98,7 @@ func TestForgetsEmptyMailboxes(t *testing.T) {
 }
 
 func TestChangesAreTold(t *testing.T) {
-	w := testWorld(10, 1<<20)
+	w := testWorld(t, 10, 1<<20)
 	_, before, changed := w.look(filter{})
 	require.NoError(t, add(t, w, "Subject: x\r\n\r\n", "bob@x.example"))
 	<-changed
@@ -115,7 +117,7 @@ func TestChangesAreTold(t *testing.T) {
 }
 
 func TestFilters(t *testing.T) {
-	w := testWorld(10, 1<<20)
+	w := testWorld(t, 10, 1<<20)
 	require.NoError(t, add(t, w, "From: Ann <ann@crepes.fr>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nPancakes at noon\r\n", "bob@x.example"))
 	require.NoError(t, add(t, w, "Subject: other\r\n\r\n", "Bob+tag@X.example", "carol@x.example"))
 	for query, want := range map[string][]int64{

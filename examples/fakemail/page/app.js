@@ -162,9 +162,15 @@ function close() {
 
 const size = (n) => n < 1024 ? n + " B" : n < 1048576 ? (n / 1024).toFixed(1) + " KB" : (n / 1048576).toFixed(1) + " MB";
 
+// linked makes URLs in a text links, which open elsewhere and tell nothing of here.
+function linked(text) {
+  return text.split(/(https?:\/\/[^\s<>"'`]*[^\s<>"'`.,;:!?)\]}])/).map((s, i) =>
+    i % 2 ? make("a", { href: s, target: "_blank", rel: "noopener noreferrer" }, s) : s);
+}
+
 // views fill the panel; each gives the elements to show.
 const views = {
-  text: (m) => [m.text ? make("pre", { className: "text" }, m.text) : make("p", { className: "note" }, "This message has no text."),
+  text: (m) => [m.text ? make("pre", { className: "text" }, ...linked(m.text)) : make("p", { className: "note" }, "This message has no text."),
     ...(m.truncated ? [make("p", { className: "note" }, "The rest is in the source.")] : [])],
   html: (m) => {
     const frame = make("iframe", { title: "The message as HTML" });
