@@ -27,7 +27,7 @@ func parseEnvelope(v value) *Envelope {
 	if v.kind != isList {
 		return nil
 	}
-	e := &Envelope{Subject: decodeWords(v.at(1).text()), InReplyTo: cleanText(v.at(8).text()), MessageID: cleanText(v.at(9).text())}
+	e := &Envelope{Subject: decodeWords(v.at(1).text()), InReplyTo: plain(v.at(8).text()), MessageID: plain(v.at(9).text())}
 	e.Date, _ = mime.ParseDate(v.at(0).text())
 	for i, list := range []*[]mime.Address{&e.From, &e.Sender, &e.ReplyTo, &e.To, &e.Cc, &e.Bcc} {
 		*list = parseAddresses(v.at(2 + i))
@@ -43,21 +43,33 @@ func parseAddresses(v value) (list []mime.Address) {
 		if host.kind == isNil {
 			continue
 		}
-		list = append(list, mime.Address{
-			Name: decodeWords(a.at(0).text()), Route: cleanText(a.at(1).text()),
-			Addr: cleanText(local.text()) + "@" + cleanText(host.text()),
-		})
+		addr := plain(local.text())
+		if h := plain(host.text()); h != "" { // a lone word has none, as in package mime
+			addr += "@" + h
+		}
+		list = append(list, mime.Address{Name: decodeWords(a.at(0).text()), Route: plain(a.at(1).text()), Addr: addr})
 	}
 	return list
 }
 
-// decodeWords undoes RFC 2047.
+// decodeWords undoes RFC 2047, and shows 8-bit text as package mime does.
 func decodeWords(s string) string {
-	if !strings.Contains(s, "=?") {
-		return cleanText(s)
+	if strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f }) < 0 && !strings.Contains(s, "=?") {
+		return s
 	}
 	s = strings.NewReplacer("\r", "", "\n", "").Replace(s)
 	return mime.Parse([]byte("Subject: " + s + "\r\n\r\n")).Header().Subject()
+}
+
+// plain makes words of a message fit to be shown: valid UTF-8 without controls.
+func plain(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // Part is a MIME part as the server tells it (RFC 9051 §7.5.2: BODYSTRUCTURE).
@@ -100,10 +112,10 @@ func (p *Part) field(b *strings.Builder, field string, params map[string]string,
 			continue
 		}
 		if strings.HasSuffix(k, "*") && !strings.ContainsAny(v, " \"\\;()<>@,:/[]?=") {
-			b.WriteString("; " + cleanText(k) + "=" + cleanText(v))
+			b.WriteString("; " + plain(k) + "=" + plain(v))
 			continue
 		}
-		b.WriteString("; " + cleanText(k) + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(cleanText(v)) + `"`)
+		b.WriteString("; " + plain(k) + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(plain(v)) + `"`)
 	}
 	b.WriteString("\r\n")
 }
@@ -136,11 +148,11 @@ func parsePart(v value, number string, depth int) *Part {
 	}
 	p := &Part{
 		Number: number, Type: lower(v.at(0)), Subtype: lower(v.at(1)), Params: params(v.at(2)),
-		ContentID: cleanText(v.at(3).text()), Description: decodeWords(v.at(4).text()), Encoding: lower(v.at(5)), Size: int64(v.at(6).num()),
+		ContentID: plain(v.at(3).text()), Description: decodeWords(v.at(4).text()), Encoding: lower(v.at(5)), Size: int64(v.at(6).num()),
 	}
 	next := 7
 	switch {
-	case p.Type == "message" && (p.Subtype == "rfc822" || p.Subtype == "global") && v.at(8).kind == isList:
+	case p.Type == "message" && (p.Subtype == "rfc822" || p.Subtype == "global") && holdsMessage(v):
 		p.Envelope = parseEnvelope(v.at(7))
 		if q := parsePart(v.at(8), inner(v.at(8), number), depth+1); q != nil {
 			p.Parts = []*Part{q}
@@ -153,6 +165,13 @@ func parsePart(v value, number string, depth int) *Part {
 	}
 	p.extension(v, next+1) // behind the MD5
 	return p
+}
+
+// holdsMessage tells an envelope and a body apart from an MD5 and a disposition:
+// a message that is encoded is told of as any other attachment.
+func holdsMessage(v value) bool {
+	body := v.at(8)
+	return v.at(7).kind == isList || body.at(0).kind == isList || body.at(1).kind == isString
 }
 
 // inner is the number of the part of a message/rfc822: a multipart has that of
@@ -193,15 +212,15 @@ func (p *Part) extension(v value, i int) {
 	}
 	l := v.at(i + 1)
 	for _, x := range l.list {
-		p.Language = append(p.Language, cleanText(x.text()))
+		p.Language = append(p.Language, plain(x.text()))
 	}
 	if l.kind == isString {
-		p.Language = []string{cleanText(l.text())}
+		p.Language = []string{plain(l.text())}
 	}
-	p.Location = cleanText(v.at(i + 2).text())
+	p.Location = plain(v.at(i + 2).text())
 }
 
-func lower(v value) string { return strings.ToLower(cleanText(v.text())) }
+func lower(v value) string { return strings.ToLower(plain(v.text())) }
 
 // params reads names and values in turn; names are in lower case.
 func params(v value) map[string]string {
@@ -210,7 +229,7 @@ func params(v value) map[string]string {
 	}
 	m := make(map[string]string, len(v.list)/2)
 	for i := 0; i+1 < len(v.list); i += 2 {
-		m[strings.ToLower(v.list[i].text())] = cleanText(v.list[i+1].text())
+		m[strings.ToLower(v.list[i].text())] = plain(v.list[i+1].text())
 	}
 	return m
 }
