@@ -65,7 +65,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	base := context.WithoutCancel(ctx)
 	hard, stop := context.WithCancel(base)
 	defer stop()
-	w := &work{r: r, base: base, hard: hard, retry: r.Retry, limiter: r.Limiter,
+	w := &work{r: r, base: base, hard: hard, began: r.now(), retry: r.Retry, limiter: r.Limiter,
 		slots: make(chan struct{}, max(1, cmp.Or(r.Workers, 100))), freed: make(chan struct{}, 1)}
 	if w.retry == nil {
 		w.retry = &Schedule{Now: r.Now}
@@ -101,6 +101,7 @@ type work struct {
 	r       *Runner
 	base    context.Context // never ends: outcomes are recorded in it
 	hard    context.Context // ends when the grace is over: deliveries run in it
+	began   time.Time
 	retry   Retry
 	limiter Limiter
 

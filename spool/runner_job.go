@@ -129,6 +129,9 @@ func (j *job) deliver(ctx context.Context, env smtp.Envelope) (got smtp.Results)
 		}
 	}()
 	got = make(smtp.Results, len(env.To))
+	if j.mayBeDone() {
+		ctx = context.WithValue(ctx, againKey{}, true)
+	}
 	copy(got, j.r.Deliver(ctx, env, j.body))
 	for i, r := range got {
 		if r.Status > smtp.Unknown {

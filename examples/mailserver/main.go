@@ -66,7 +66,7 @@ func run(ctx context.Context, c *config, out io.Writer) error {
 	if err := c.eachUser(boxes.Create); err != nil {
 		return err
 	}
-	s := &server{config: c, queue: queue, expander: &alias.Expander{Resolver: c.aliases}, agent: &local.Agent{Open: boxes.Open, User: c.mailboxOf}}
+	s := &server{config: c, queue: queue, expander: &alias.Expander{Resolver: c.aliases}, agent: &local.Agent{Open: boxes.Open, User: c.mailboxOf, Again: spool.Again}}
 	s.manager = &list.Manager{Lists: c.lists, Members: c.members, Held: c.members, Rewriter: &alias.Rewriter{Keys: [][]byte{c.key}}, Post: s.put, Log: c.log}
 	if err := s.manager.Check(); err != nil {
 		return err

@@ -32,6 +32,14 @@ type Agent struct {
 	// for each recipient, with a Body of its own. nil changes nothing.
 	Before func(ctx context.Context, env smtp.Envelope, user string, d *mailbox.Delivery) error
 
+	// Again reports that a message may have been delivered before, by a process
+	// that died before the queue could write it down; ctx is that of Deliver.
+	// spool.Again is such a func. The message is then looked for in the mailbox,
+	// octet for octet, and is not put there twice: mail is delivered once, though
+	// the queue tries at least once. A copy that its user has moved or removed in
+	// between is not found. nil never looks.
+	Again func(ctx context.Context) bool
+
 	// Parallel is how many recipients of a message are served at a time; 0 or
 	// less means 8.
 	Parallel int
@@ -152,7 +160,7 @@ func (a *Agent) deliver(ctx context.Context, env smtp.Envelope, rcpt smtp.Path, 
 	defer mailbox.Close(s)
 	d := mailbox.Delivery{
 		Folder: folder, ReturnPath: env.From.Address(), DeliveredTo: rcpt.Address(),
-		Body: body, Size: body.Size(), Received: a.now(),
+		Body: body, Size: body.Size(), Received: a.now(), Again: a.Again != nil && a.Again(ctx),
 	}
 	if a.Before != nil {
 		if err := a.Before(ctx, env, user, &d); errors.Is(err, ErrDiscard) {

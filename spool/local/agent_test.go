@@ -77,6 +77,24 @@ func TestDeliver(t *testing.T) {
 	assert.Equal(t, []string{"|Return-Path: <alice@crepes.fr>\r\nDelivered-To: Ann+tag@hamburger.edu\r\n" + message}, mail(t, tree, "ann", "INBOX"))
 }
 
+// What a process delivered that died before it could say so is not delivered
+// twice, where the queue says that this may have been.
+func TestDeliverAgain(t *testing.T) {
+	a, tree := world(t)
+	type key struct{}
+	a.Again = func(ctx context.Context) bool { return ctx.Value(key{}) != nil }
+	again := context.WithValue(bg, key{}, true)
+	env := envelope(t, "bob@hamburger.edu", "ann@hamburger.edu")
+	require.NoError(t, a.Deliver(bg, envelope(t, "bob@hamburger.edu"), section(message)).Err())
+	for range 3 {
+		require.NoError(t, a.Deliver(again, env, section(message)).Err())
+	}
+	assert.Len(t, mail(t, tree, "bob", "INBOX"), 1)
+	assert.Len(t, mail(t, tree, "ann", "INBOX"), 1)
+	require.NoError(t, a.Deliver(bg, env, section(message)).Err())
+	assert.Len(t, mail(t, tree, "bob", "INBOX"), 2, "the same text sent twice is two messages")
+}
+
 func TestDeliverBounce(t *testing.T) {
 	a, tree := world(t)
 	env := envelope(t, "bob@hamburger.edu")

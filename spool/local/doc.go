@@ -30,6 +30,16 @@
 //
 // A body that it has read from is read again from its beginning.
 //
+// # Once
+//
+// A queue tries at least once: when a process dies after a delivery and before
+// its outcome is written down, the next one delivers again. With
+//
+//	agent := &local.Agent{Open: tree.Open, Again: spool.Again}
+//
+// the mailbox is then looked through for the message, and has it once. New mail
+// costs nothing.
+//
 // # Errors
 //
 // What a store says with the errors of package mailbox becomes the reply of the

@@ -16,6 +16,12 @@ type Delivery struct {
 	Size        int64 // of Body in bytes; 0 or less is not known
 	Flags       Flags
 	Received    time.Time // zero means now
+
+	// Again says that this may have been done before, by a process that died
+	// before it could tell. Then a message of the same octets that is in the
+	// mailbox is taken for the one that was delivered, and no second is added.
+	// Body must be an io.ReadSeeker for that, at its beginning.
+	Again bool
 }
 
 // Deliver appends a message to a mailbox, with Return-Path (RFC 5321 §4.4) and
@@ -35,13 +41,6 @@ func Deliver(ctx context.Context, s Store, d Delivery) error {
 	if err != nil {
 		return err
 	}
-	in := &Incoming{Body: io.MultiReader(strings.NewReader(top), d.Body), Flags: d.Flags, Received: d.Received}
-	if d.Size > 0 {
-		in.Size = d.Size + int64(len(top))
-	}
-	if err := Room(ctx, s, id, max(in.Size, 1), 1); err != nil {
-		return err
-	}
 	m, err := s.Open(ctx, id)
 	if err != nil {
 		return err
@@ -49,6 +48,18 @@ func Deliver(ctx context.Context, s Store, d Delivery) error {
 	// A message that is stored is delivered, whatever Close says: with an error
 	// it would be delivered again.
 	defer m.Close()
+	if d.Again {
+		if there, err := isThere(ctx, m, top, d.Body); there || err != nil {
+			return err
+		}
+	}
+	in := &Incoming{Body: io.MultiReader(strings.NewReader(top), d.Body), Flags: d.Flags, Received: d.Received}
+	if d.Size > 0 {
+		in.Size = d.Size + int64(len(top))
+	}
+	if err := Room(ctx, s, id, max(in.Size, 1), 1); err != nil {
+		return err
+	}
 	_, err = m.Append(ctx, One(in))
 	return err
 }
