@@ -60,13 +60,25 @@ func chromium(t *testing.T) *browser {
 		toWrite.Close()
 		fromRead.Close()
 	})
+	return b
+}
+
+// page opens a page for one test.
+func (b *browser) page(t *testing.T) {
+	b.t, b.session = t, ""
 	var target struct{ TargetID string }
 	b.call("Target.createTarget", map[string]any{"url": "about:blank"}, &target)
 	var attached struct{ SessionID string }
 	b.call("Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &attached)
 	b.session = attached.SessionID
 	b.call("Page.enable", nil, nil)
-	return b
+}
+
+// TestBrowser has one browser for its tests, since its start takes the longest.
+func TestBrowser(t *testing.T) {
+	b := chromium(t)
+	t.Run("sees mail arrive", func(t *testing.T) { seesMailArrive(t, b) })
+	t.Run("is safe from mail", func(t *testing.T) { isSafeFromMail(t, b) })
 }
 
 // call sends a command and reads up to its answer; events are passed over.
@@ -187,9 +199,9 @@ func (b *browser) shoot(name string) {
 }
 
 // The page shows messages as they come, in all their views, by mouse and keys.
-func TestBrowserSeesMailArrive(t *testing.T) {
+func seesMailArrive(t *testing.T, b *browser) {
 	f := start(t, "-keep", "4")
-	b := chromium(t)
+	b.page(t)
 	b.open(f.url + "/")
 	b.until(`document.title === "fakemail" && count.textContent === "0 messages"`)
 	b.shoot("empty")
@@ -248,13 +260,12 @@ func tracker(t *testing.T) (url string, hits *atomic.Int64) {
 	return s.URL, hits
 }
 
-// TestBrowserIsSafeFromMail: HTML in a message runs nothing, loads nothing from
-// elsewhere and leads the frame nowhere, but shows the images that came with it;
-// and a subject is text.
-func TestBrowserIsSafeFromMail(t *testing.T) {
+// HTML in a message runs nothing, loads nothing from elsewhere and leads the
+// frame nowhere, but shows the images that came with it; and a subject is text.
+func isSafeFromMail(t *testing.T, b *browser) {
 	f := start(t)
 	url, hits := tracker(t)
-	b := chromium(t)
+	b.page(t)
 	attack := strings.ReplaceAll(`<html><head><meta http-equiv="refresh" content="0;url=URL/refresh"><base href="URL/base/"><link rel="stylesheet" href="URL/css">
 <style>@import "URL/import"; body { background: url(URL/background) }</style></head>
 <body onload="fetch('/api/messages',{method:'DELETE'})"><h1>Your account</h1><p>A letter with an image of its own:</p>

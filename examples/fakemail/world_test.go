@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +24,9 @@ func testWorld(t *testing.T, keep int, bytes int64) *world {
 func add(t *testing.T, w *world, body string, to ...string) error {
 	t.Helper()
 	env, err := smtp.NewEnvelope("alice@crepes.fr", to...)
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 	return w.add(t.Context(), &smtp.Transaction{Session: &smtp.Session{}, Envelope: env}, io.NewSectionReader(strings.NewReader(body), 0, int64(len(body))))
 }
 
@@ -114,6 +117,47 @@ func TestChangesAreTold(t *testing.T) {
 	<-changed
 	_, after, _ := w.look(filter{})
 	assert.NotEqual(t, st.Epoch, after.Epoch)
+}
+
+// Many senders, readers and deleters at once leave the books in order.
+func TestManyAtOnce(t *testing.T) {
+	w := testWorld(t, 20, 20_000)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 50 {
+				if err := add(t, w, fmt.Sprintf("Subject: %d\r\n\r\n%d\r\n", i, j), "bob@x.example", fmt.Sprintf("u%d@x.example", i)); err != nil {
+					t.Error(err)
+				}
+				if j%10 == 9 {
+					w.remove(filter{to: fmt.Sprintf("u%d", i)})
+				}
+				found, st, _ := w.look(filter{to: "bob"})
+				for _, e := range found {
+					if e.ID < st.Oldest {
+						t.Errorf("%d is older than the oldest, %d", e.ID, st.Oldest)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var bytes int64
+	live := make(map[*box]int)
+	for _, e := range w.entries {
+		bytes += e.cost
+		for _, c := range e.copies {
+			live[c.box]++
+		}
+	}
+	assert.Equal(t, bytes, w.bytes)
+	assert.LessOrEqual(t, len(w.entries), 20)
+	for user, b := range w.boxes {
+		assert.Equal(t, live[b], b.live, user)
+		assert.Equal(t, live[b], holds(t, w, user), user)
+	}
+	assert.Equal(t, len(w.entries), holds(t, w, "all"))
+	assert.Equal(t, int64(400), w.last)
 }
 
 func TestFilters(t *testing.T) {
