@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -66,13 +65,13 @@ func TestDirect(t *testing.T) {
 	srv := smtptest.New(t)
 	_, port, err := net.SplitHostPort(srv.Addr)
 	require.NoError(t, err)
-	zone := write(t, "zone", []byte(fmt.Sprintf(`
+	zone := write(t, "zone", []byte(`
 hamburger.edu     MX 10 mx1.hamburger.edu
 hamburger.edu     MX 20 mx2.hamburger.edu
 mx1.hamburger.edu A 127.0.0.2
 mx2.hamburger.edu A 127.0.0.1
 null.example      MX 0 .
-`)))
+`))
 	code, out, errs := call(t, "At noon?", "-from", "alice@crepes.fr", "-to", "bob@hamburger.edu,x@null.example,y@nowhere.example", "-zone", zone, "-port", port)
 	assert.Equal(t, 1, code)
 	assert.Contains(t, out, "<bob@hamburger.edu> accepted: 250", errs)
