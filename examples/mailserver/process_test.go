@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -75,14 +76,20 @@ func listenLow(t *testing.T) net.Listener {
 // start waits until the server says that it is ready.
 func (p *process) start() {
 	p.t.Helper()
+	line, _ := bufio.NewReader(p.begin()).ReadString('\n')
+	require.True(p.t, strings.HasPrefix(line, "ready "), "%s%s", line, p.said())
+}
+
+// begin does not wait.
+func (p *process) begin() (out io.Reader) {
+	p.t.Helper()
 	p.cmd = exec.Command(os.Args[0], p.args...)
 	p.cmd.Env = append(os.Environ(), envProgram+"=1")
 	p.cmd.Stderr = p.stderr
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(p.t, err)
 	require.NoError(p.t, p.cmd.Start())
-	line, _ := bufio.NewReader(out).ReadString('\n')
-	require.True(p.t, strings.HasPrefix(line, "ready "), "%s%s", line, p.said())
+	return out
 }
 
 // kill is SIGKILL: the process can do nothing about it.
@@ -95,10 +102,10 @@ func (p *process) kill() {
 	p.cmd = nil
 }
 
-// end is SIGTERM: the process ends by itself, and well.
+// end asks the process to end, which it does by itself, and well.
 func (p *process) end() {
 	p.t.Helper()
-	require.NoError(p.t, p.cmd.Process.Signal(os.Interrupt))
+	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
 	assert.NoError(p.t, p.cmd.Wait(), "it ends cleanly")
 	p.cmd = nil
 	assert.NotContains(p.t, p.said(), "panic")

@@ -100,19 +100,20 @@ func (s *soak) read(ctx context.Context, u int) error {
 	return s.imap(ctx, u)
 }
 
-// found is told of a copy that a user has. The same copy may be seen often.
+// found is told of a copy that a user has: of a message or, with its number below
+// zero, of a report on it. The same copy may be seen often.
 func (s *soak) found(u int, uid string, b []byte) {
 	user := fmt.Sprintf("u%d@hamburger.edu", u)
 	n, whole := intact(b)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := user + " " + uid
+	key := copyKey(u, uid)
 	if was, known := s.atHome[key]; known {
-		assert.True(s.t, was.message == n, "%s was message %d and is %d", key, was.message, n)
+		assert.True(s.t, max(was.message, 0) == n, "%s was message %d and is %d", key, was.message, n)
 		return
 	}
-	s.atHome[key] = delivery{n, user}
 	if n != 0 {
+		s.atHome[key] = delivery{n, user}
 		assert.True(s.t, whole, "message %d came damaged", n)
 		return
 	}
@@ -121,10 +122,20 @@ func (s *soak) found(u int, uid string, b []byte) {
 		return
 	}
 	fmt.Sscan(string(m[1]), &n)
+	s.atHome[key] = delivery{-n, user}
 	for _, about := range failed.FindAllSubmatch(b, -1) {
 		s.bounced[delivery{n, string(about[1])}]++
 	}
 }
+
+// removes is told of what a user is about to delete, perhaps in vain.
+func (s *soak) removes(u int, uid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.removed[s.atHome[copyKey(u, uid)]] = true
+}
+
+func copyKey(u int, uid string) string { return fmt.Sprintf("u%d %s", u, uid) }
 
 var failed = regexp.MustCompile(`(?m)^Final-Recipient: rfc822; ?(\S+)\r$`)
 
@@ -152,6 +163,7 @@ func (s *soak) pop(ctx context.Context, u int) error {
 		s.found(u, d.UID, b)
 		if s.random(2) == 0 {
 			done = append(done, d.Number)
+			s.removes(u, d.UID)
 		}
 	}
 	if err := c.Delete(ctx, done...); err != nil {
