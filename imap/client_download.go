@@ -135,7 +135,7 @@ func fetchHead(line []byte) (uid mailbox.UID, ok bool) {
 	num, word := cutWord([]byte(text[2:open]))
 	switch string(bytes.TrimSpace(word)) {
 	case "FETCH":
-	case "UIDFETCH": // RFC 9586 §3.3
+	case "UIDFETCH": // RFC 9586
 		n, _ := number(num)
 		uid = mailbox.UID(n)
 	default:
