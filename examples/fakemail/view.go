@@ -39,15 +39,15 @@ type summary struct {
 // detail is all about one message.
 type detail struct {
 	summary
-	MessageID   string       `json:"messageID"`
-	Date        *time.Time   `json:"date"` // null where there is none
-	Text        string       `json:"text"`
-	HTML        string       `json:"html"`      // as it was sent
-	Truncated   bool         `json:"truncated"` // text or HTML was longer
-	Links       []string     `json:"links"`     // of both
-	Header      []field      `json:"header"`
-	Parts       []attachment `json:"parts"` // attachments and inline images
-	Ambiguities []string     `json:"defects"`
+	MessageID string       `json:"messageID"`
+	Date      *time.Time   `json:"date"` // null where there is none
+	Text      string       `json:"text"`
+	HTML      string       `json:"html"`      // as it was sent
+	Truncated bool         `json:"truncated"` // text or HTML was longer
+	Links     []string     `json:"links"`     // of both
+	Header    []field      `json:"header"`
+	Parts     []attachment `json:"parts"` // attachments and inline images
+	Defects   []string     `json:"defects"`
 }
 
 type field struct {
@@ -90,7 +90,7 @@ func hasHTML(m *mime.Message) bool {
 func describe(e *entry) detail {
 	m := mime.Parse(e.source)
 	h := m.Header()
-	d := detail{summary: e.summary, MessageID: h.MessageID(), Links: []string{}, Header: []field{}, Parts: []attachment{}, Ambiguities: []string{}}
+	d := detail{summary: e.summary, MessageID: h.MessageID(), Links: []string{}, Header: []field{}, Parts: []attachment{}, Defects: []string{}}
 	if date, ok := h.Date(); ok {
 		d.Date = &date
 	}
@@ -110,8 +110,8 @@ func describe(e *entry) detail {
 		d.Parts = append(d.Parts, attachment{p.Index(), p.SafeFilename(), p.Type().String(), p.Header().ContentID(), len(p.RawBody())})
 	}
 	for _, x := range m.Defects() {
-		if len(d.Ambiguities) < maxParts {
-			d.Ambiguities = append(d.Ambiguities, x.String())
+		if len(d.Defects) < maxParts {
+			d.Defects = append(d.Defects, x.String())
 		}
 	}
 	return d
