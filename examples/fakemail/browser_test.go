@@ -44,7 +44,7 @@ func chromium(t *testing.T) *browser {
 	require.NoError(t, err)
 	fromRead, fromWrite, err := os.Pipe()
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	cmd := exec.CommandContext(ctx, path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,800", "--user-data-dir="+t.TempDir(), "--remote-debugging-pipe", "about:blank")
 	cmd.ExtraFiles = []*os.File{toRead, fromWrite} // its 3 and 4
@@ -153,10 +153,10 @@ func (b *browser) eval(expression string) string {
 	return string(r.Result.Value)
 }
 
-// until waits in the page for an expression to be true, for 20 seconds at most.
+// until waits in the page for an expression to be true, for a minute at most.
 func (b *browser) until(expression string) {
 	b.t.Helper()
-	got := b.eval(`new Promise((done) => { const end = Date.now() + 20000; const look = () => {
+	got := b.eval(`new Promise((done) => { const end = Date.now() + 60000; const look = () => {
 		let v = false; try { v = ` + expression + `; } catch {}
 		if (v) done("yes"); else if (Date.now() > end) done(document.body ? document.body.innerText : "no body"); else setTimeout(look, 20); }; look(); })`)
 	require.Equal(b.t, `"yes"`, got, expression)
