@@ -164,7 +164,7 @@ func TestHostile(t *testing.T) {
 	for w := range workers {
 		args = append(args, "-user", fmt.Sprintf("bob%d:secret", w))
 	}
-	p := newProcess(t, args...)
+	p := newProcess(t, memoryDir(t), args...)
 	p.start()
 	pid := p.cmd.Process.Pid
 	trust := p.trust()

@@ -43,9 +43,9 @@ type process struct {
 // newProcess chooses the ports. They are below those that a system gives to
 // connections: a client that dials a port where nobody listens might else be
 // given that port, and be connected to itself.
-func newProcess(t *testing.T, args ...string) *process {
+func newProcess(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	p := &process{world: world{t: t, dir: t.TempDir(), addr: make(map[string]string)}}
+	p := &process{world: world{t: t, dir: dir, addr: make(map[string]string)}}
 	for _, s := range services {
 		l := listenLow(t)
 		p.addr[s.name] = l.Addr().String()
@@ -60,6 +60,17 @@ func newProcess(t *testing.T, args ...string) *process {
 	require.NoError(t, err)
 	t.Cleanup(func() { p.kill(); p.stderr.Close() })
 	return p
+}
+
+// memoryDir is a directory in memory, where the system has that at the usual
+// place: for tests that ask nothing of the disk.
+func memoryDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "mailserver")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 func listenLow(t *testing.T) net.Listener {

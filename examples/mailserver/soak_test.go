@@ -69,7 +69,7 @@ func TestSoak(t *testing.T) {
 	for u := range soakUsers {
 		args = append(args, "-user", fmt.Sprintf("u%d:secret%d", u, u))
 	}
-	s.p = newProcess(t, args...)
+	s.p = newProcess(t, t.TempDir(), args...)
 	s.p.start()
 	ctx, cancel := context.WithTimeout(t.Context(), lasting)
 	defer cancel()
