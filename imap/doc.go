@@ -23,6 +23,37 @@
 // predicates over store, connection and state, so nothing is offered that does
 // not work, and [Server] Without withholds a capability with its commands.
 //
+// # Reading
+//
+//	client := &imap.Client{
+//		Addr: "imap.hamburger.edu:143",
+//		Auth: &sasl.Credentials{User: "bob", Password: "secret"},
+//	}
+//	conn, err := client.Connect(ctx)
+//	…
+//	_, err = conn.Select(ctx, "INBOX")
+//	for m, err := range conn.Fetch(ctx, imap.AllUIDs(), imap.Items{Envelope: true}) {
+//		…
+//	}
+//
+// TLS is required unless TLSNone says otherwise. Messages are named by UID
+// throughout. Methods use what the server offers and do without the rest: MOVE is
+// a copy and an expunge where it must be, IDLE a NOOP each minute, LIST-STATUS a
+// batch of STATUS. A set that is too long for one command goes out in several.
+//
+// Fetch holds one message at a time in memory, and Download streams a section of
+// any size. Sync tells what changed since the last visit. Events tell what the
+// server says by itself, within any method and in Idle. Conn.Do is for commands
+// that have no method.
+//
+// Each wait ends with its context, or after Timeouts.Command (5 minutes). Idle ends
+// in good order and leaves the connection usable; any other call that a context
+// breaks off leaves it out of step, which Conn.Botched reports. An [Error] is the
+// server's own NO, BAD or BYE, and after the first two the dialogue goes on.
+// Client.MaxResponse bounds what a response, and the lists that a method returns,
+// may take; bodies that stream are not counted. Deviations from the grammar that
+// real servers show are understood, unless Client.Strict is set.
+//
 // # How sessions see a mailbox
 //
 // All sessions at a mailbox share one index of its messages, which never
@@ -68,7 +99,8 @@
 //
 // A [Server] may be used by any number of goroutines; its fields must not change
 // after the first use. No lock is held while anything is read from a peer or
-// sent to one: who reads slowly waits alone.
+// sent to one: who reads slowly waits alone. So may a [Client]; a [Conn] is used by
+// one goroutine at a time and has none of its own.
 //
 // # Choices
 //
@@ -109,5 +141,6 @@
 //
 // testdata has a golden dialogue for each command and capability; they are played
 // whole and cut into pieces of every size. A server works over net.Pipe within
-// testing/synctest.
+// testing/synctest. Package imaptest is a server for the tests of programs that
+// read mail.
 package imap
