@@ -308,10 +308,10 @@ for i in range(100):
     if n == 2: break
     time.sleep(0.1)
 assert n == 2, n
-assert b"Subject: one" in m.fetch("1", "(BODY.PEEK[])")[1][0][1]
+assert any(b"Subject: one" in m.fetch(i, "(BODY.PEEK[])")[1][0][1] for i in "12")
 m.logout()
 p = poplib.POP3_SSL(host, int(pop3s), context=tls); p.user("carol"); p.pass_("hidden")
-assert p.stat()[0] == 2 and b".dot" in p.retr(1)[1], p.retr(1)
+assert p.stat()[0] == 2 and any(b".dot" in p.retr(i)[1] for i in (1, 2))
 p.quit()
 print("fine")
 `
