@@ -124,7 +124,7 @@ func TestMacroExplosion(t *testing.T) {
 	v := c.CheckHost(t.Context(), netip.MustParseAddr("192.0.2.1"), "a.test", sender, "h.test")
 	assert.Equal(t, spf.Fail, v.Result)
 	assert.LessOrEqual(t, len(v.Explanation), 400)
-	assert.Less(t, time.Since(start), 5*time.Second) // it would be minutes and gigabytes
+	assert.Less(t, time.Since(start), time.Minute) // it would be minutes and gigabytes
 }
 
 // One Checker serves all connections of a server.

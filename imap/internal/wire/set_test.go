@@ -102,5 +102,5 @@ func TestHugeSets(t *testing.T) {
 	assert.Equal(t, Set{{1, math.MaxUint32}}, s)
 	s = set(t, strings.Repeat("4294967295:1,", 10_000)+"*").Resolve(5)
 	assert.Len(t, s, 1)
-	assert.Less(t, time.Since(start), 5*time.Second)
+	assert.Less(t, time.Since(start), time.Minute)
 }
