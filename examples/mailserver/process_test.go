@@ -117,10 +117,10 @@ func (p *process) kill() {
 func (p *process) end() {
 	p.t.Helper()
 	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
-	assert.NoError(p.t, p.cmd.Wait(), "it ends cleanly")
+	err, said := p.cmd.Wait(), p.said()
 	p.cmd = nil
-	assert.NotContains(p.t, p.said(), "panic")
-	assert.NotContains(p.t, p.said(), "DATA RACE")
+	assert.NoError(p.t, err, "it ends cleanly; it said last: %s", said[max(0, len(said)-2000):])
+	assert.False(p.t, strings.Contains(said, "panic") || strings.Contains(said, "DATA RACE"))
 }
 
 // said is what it wrote to standard error, or the last of it.
