@@ -24,6 +24,9 @@ func (s *Server) Run(ctx context.Context, plain, implicitTLS net.Listener, grace
 		accepting.Go(func() {
 			defer cancel() // one listener down takes the other along
 			errs[i] = s.accept(values, l, i == 1, &serving)
+			if errs[i] == ErrStopped && ctx.Err() != nil {
+				errs[i] = nil // ctx ended before it had begun
+			}
 		})
 	}
 	<-ctx.Done()

@@ -238,6 +238,22 @@ func TestRunEnds(t *testing.T) {
 	}
 }
 
+// A ctx that ends before a listener is served is a clean stop too, however the
+// goroutines come to run.
+func TestRunEndsAtOnce(t *testing.T) {
+	for range 100 {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		plain, secure := newPipes(), newPipes()
+		assert.NoError(t, new(Server).Run(ctx, plain, secure, time.Minute))
+		_, err := plain.Accept()
+		assert.Error(t, err, "it is closed")
+	}
+	s := new(Server)
+	require.NoError(t, s.Shutdown(context.Background()))
+	assert.ErrorIs(t, s.Run(context.Background(), newPipes(), newPipes(), 0), ErrStopped, "it was stopped before")
+}
+
 // A connection that is busy when the server stops may finish what it does, and
 // is not idle again; one that is idle is woken and begins nothing.
 func TestIdleAndBusy(t *testing.T) {
