@@ -84,7 +84,7 @@ func (s *site) start(ctx context.Context, deliver bool) error {
 
 // compose puts the parts together.
 func (s *site) compose(queue spool.Store, away smtp.DeliverFunc, deliver bool) ([]func(context.Context) error, error) {
-	agent := &local.Agent{Open: s.boxes.Open, User: s.userOf, Trace: func(_ smtp.Envelope, rcpt smtp.Path, user string, err error) {
+	agent := &local.Agent{Open: s.boxes.Open, User: s.userOf, Again: spool.Again, Trace: func(_ smtp.Envelope, rcpt smtp.Path, user string, err error) {
 		if err == nil {
 			s.note("%s puts it into the mailbox of %s", s.name, user)
 			s.count1(&s.delivered)
