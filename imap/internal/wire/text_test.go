@@ -154,7 +154,7 @@ func FuzzSet(f *testing.F) {
 }
 
 func FuzzUTF7(f *testing.F) {
-	for _, s := range []string{"INBOX", "&U,BTFw-", "&-", "&APw-&APw-", "&2D3eAA-", "ü"} {
+	for _, s := range []string{"INBOX", "&U,BTFw-", "&-", "&APw-&APw-", "&2D3eAA-", "ü", "&\r000-", "&00\n0-"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -96,6 +96,9 @@ func DecodeUTF7(s string) (string, error) {
 // decodeShift writes one shifted run: whole UTF-16 units, pairs of surrogates,
 // and nothing that ASCII has a plain form for.
 func decodeShift(b *strings.Builder, s string) bool {
+	if strings.ContainsAny(s, "\r\n") {
+		return false // encoding/base64 would read over them
+	}
 	raw, err := utf7.DecodeString(s) // strict: pad bits are 0
 	if err != nil || len(raw)%2 != 0 || len(raw) == 0 {
 		return false
