@@ -94,7 +94,7 @@ func (c *conn) serve() {
 
 // open does what stands before the first command: TLS and the greeting.
 func (c *conn) open() error {
-	c.session = Session{ID: c.srv.newID(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr())}
+	c.session = Session{ID: c.srv.ids.Next(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr())}
 	if d := c.srv.waits.Login; d > 0 {
 		c.loginBy = time.Now().Add(d)
 	}

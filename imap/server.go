@@ -2,18 +2,13 @@ package imap
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
-	"encoding/base32"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/postilion-mail/postilion/imap/internal/wire"
@@ -64,8 +59,7 @@ type Server struct {
 	once     sync.Once
 	core     serve.Server
 	tls      *tls.Config // TLSConfig, which also notes the certificate for channel bindings
-	prefix   string      // of all IDs
-	count    atomic.Uint64
+	ids      serve.IDs
 	commands map[string]*command // the table by verb; by way of here, since its funcs look into it
 	limits   Limits              // with defaults applied
 	waits    Timeouts            // with defaults applied
@@ -99,13 +93,6 @@ var errNoTLS = errors.New("imap: TLS without Server.TLSConfig")
 // after a clean stop. The values of ctx reach Open and Auth, its end does not.
 func (s *Server) Run(ctx context.Context, plain, implicitTLS net.Listener) error {
 	s.init()
-	if implicitTLS != nil && s.TLSConfig == nil {
-		err := errors.Join(errNoTLS, implicitTLS.Close())
-		if plain != nil {
-			err = errors.Join(err, plain.Close())
-		}
-		return err
-	}
 	return s.core.Run(ctx, plain, implicitTLS, s.waits.Grace)
 }
 
@@ -120,9 +107,6 @@ func (s *Server) Serve(l net.Listener) error {
 // TLSConfig.
 func (s *Server) ServeTLS(l net.Listener) error {
 	s.init()
-	if s.TLSConfig == nil {
-		return errors.Join(errNoTLS, l.Close())
-	}
 	return s.core.Serve(l, true)
 }
 
@@ -160,20 +144,11 @@ func (s *Server) init() {
 		s.cache.limit = s.limits.CacheBytes
 		if s.TLSConfig != nil {
 			s.tls = sasl.TrackCertificate(s.TLSConfig)
+		} else {
+			s.core.NoTLS = errNoTLS
 		}
-		s.prefix = s.random(5)
+		s.ids.Init(s.Rand)
 	})
-}
-
-// random is n octets as text.
-func (s *Server) random(n int) string {
-	src := s.Rand
-	if src == nil {
-		src = rand.Reader
-	}
-	b := make([]byte, n)
-	_, _ = io.ReadFull(src, b) // without randomness the count alone tells IDs apart
-	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
 }
 
 func (s *Server) name() string {
@@ -189,9 +164,6 @@ func (s *Server) now() time.Time {
 	}
 	return time.Now()
 }
-
-// newID names a connection: random for each server, counted within it.
-func (s *Server) newID() string { return s.prefix + strconv.FormatUint(s.count.Add(1), 36) }
 
 // handle serves one connection.
 func (s *Server) handle(ctx context.Context, sc *serve.Conn) {

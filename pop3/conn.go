@@ -52,7 +52,7 @@ var (
 // serve runs the dialogue from the greeting to the end.
 func (c *conn) serve() {
 	c.began = time.Now()
-	c.session = Session{ID: c.srv.newID(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr())}
+	c.session = Session{ID: c.srv.ids.Next(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr())}
 	defer c.finish()
 	defer c.recover()
 	if c.err = c.open(); c.err != nil {
@@ -77,7 +77,7 @@ func (c *conn) open() error {
 	greeting := c.srv.name() + " POP3 server ready"
 	if c.srv.APOP && c.srv.Auth != nil && c.srv.Auth.Secret != nil {
 		// RFC 1939 §7: a msg-id that is different each time.
-		c.stamp = fmt.Sprintf("<%s.%d@%s>", c.srv.random(10), c.srv.now().Unix(), c.srv.name())
+		c.stamp = fmt.Sprintf("<%s.%d@%s>", serve.RandomID(c.srv.Rand, 10), c.srv.now().Unix(), c.srv.name())
 		greeting += " " + c.stamp
 	}
 	c.put(ok(greeting))

@@ -64,7 +64,7 @@ var (
 
 // serve runs the dialogue from the greeting to the end.
 func (c *conn) serve() {
-	c.session = Session{ID: c.srv.newID(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr()), Protocol: "SMTP"}
+	c.session = Session{ID: c.srv.ids.Next(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr()), Protocol: "SMTP"}
 	defer c.finish()
 	defer c.recover()
 	if c.err = c.open(); c.err != nil {

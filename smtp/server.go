@@ -2,18 +2,13 @@ package smtp
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
-	"encoding/base32"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/serve"
@@ -99,8 +94,7 @@ type Server struct {
 	once     sync.Once
 	core     serve.Server
 	tls      *tls.Config // TLSConfig, which also notes the certificate for channel bindings
-	prefix   string      // of all IDs
-	count    atomic.Uint64
+	ids      serve.IDs
 	commands []command // the table; by way of here, since its funcs look into it
 	limits   Limits    // with defaults applied
 	waits    Timeouts  // with defaults applied
@@ -125,13 +119,6 @@ type Trace struct {
 // so one helper starts and stops a whole system.
 func (s *Server) Run(ctx context.Context, plain, implicitTLS net.Listener) error {
 	s.init()
-	if implicitTLS != nil && s.TLSConfig == nil {
-		err := errors.Join(errNoTLS, implicitTLS.Close())
-		if plain != nil {
-			err = errors.Join(err, plain.Close())
-		}
-		return err
-	}
 	return s.core.Run(ctx, plain, implicitTLS, s.waits.Grace)
 }
 
@@ -145,9 +132,6 @@ func (s *Server) Serve(l net.Listener) error {
 // ServeTLS is Serve with implicit TLS (RFC 8314 §3.3). It needs TLSConfig.
 func (s *Server) ServeTLS(l net.Listener) error {
 	s.init()
-	if s.TLSConfig == nil {
-		return errors.Join(errNoTLS, l.Close())
-	}
 	return s.core.Serve(l, true)
 }
 
@@ -182,14 +166,10 @@ func (s *Server) init() {
 		s.core.Handle, s.core.Refuse = s.handle, s.refuse
 		if s.TLSConfig != nil {
 			s.tls = sasl.TrackCertificate(s.TLSConfig)
+		} else {
+			s.core.NoTLS = errNoTLS
 		}
-		var b [5]byte
-		src := s.Rand
-		if src == nil {
-			src = rand.Reader
-		}
-		_, _ = io.ReadFull(src, b[:]) // without randomness the count alone tells IDs apart
-		s.prefix = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
+		s.ids.Init(s.Rand)
 	})
 }
 
@@ -206,9 +186,6 @@ func (s *Server) now() time.Time {
 	}
 	return time.Now()
 }
-
-// newID names a connection: random for each server, counted within it.
-func (s *Server) newID() string { return s.prefix + strconv.FormatUint(s.count.Add(1), 36) }
 
 // handle serves one connection.
 func (s *Server) handle(ctx context.Context, sc *serve.Conn) {

@@ -12,6 +12,13 @@ import (
 // then it shuts down within grace (0 or less: as long as it takes). It returns
 // nil after a clean stop, and closes both listeners in any case.
 func (s *Server) Run(ctx context.Context, plain, implicitTLS net.Listener, grace time.Duration) error {
+	if implicitTLS != nil && s.NoTLS != nil {
+		err := errors.Join(s.NoTLS, implicitTLS.Close())
+		if plain != nil {
+			err = errors.Join(err, plain.Close())
+		}
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	values := context.WithoutCancel(ctx) // a transaction that runs may finish

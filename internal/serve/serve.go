@@ -31,6 +31,7 @@ type Server struct {
 	Rate   int                   // new ones a minute of one IPv4 address or IPv6 /64; 0 any number
 	Allow  func(netip.Addr) bool // nil allows all
 	Exempt func(netip.Addr) bool // not counted and not asked for on accept: trusted proxies; nil none
+	NoTLS  error                 // what Serve and Run return where implicit TLS cannot be served; nil: it can
 
 	// Handle serves one connection to its end; it is closed afterwards. ctx
 	// ends with Close, or with the ctx given to ServeConn.
@@ -58,6 +59,9 @@ var ErrStopped = errors.New("server is stopped")
 // connections it accepted are over. It closes l. tls marks them for implicit
 // TLS.
 func (s *Server) Serve(l net.Listener, tls bool) error {
+	if tls && s.NoTLS != nil {
+		return errors.Join(s.NoTLS, l.Close())
+	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	return s.accept(context.Background(), l, tls, &wg)
