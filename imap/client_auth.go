@@ -55,7 +55,7 @@ func (c *Conn) StartTLS(ctx context.Context, config *tls.Config) error {
 		hctx, cancel = context.WithTimeout(ctx, d)
 	}
 	defer cancel()
-	_ = c.nc.SetDeadline(c.until)
+	_ = c.nc.SetDeadline(c.bounds.Until)
 	if err := tc.HandshakeContext(hctx); err != nil {
 		return cause(ctx, fmt.Errorf("imap: TLS handshake: %w", err))
 	}

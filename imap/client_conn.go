@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
-	"sync/atomic"
 	"time"
 
 	corewire "github.com/postilion-mail/postilion/internal/wire"
@@ -37,7 +35,6 @@ type Conn struct {
 	out      []byte    // commands not yet sent
 	buf      []byte    // the response at hand
 	state    *tls.ConnectionState
-	until    time.Time // the context's deadline
 	again    time.Time // when IDLE is to be said anew; zero: no IDLE
 	caps     Capabilities
 	selected *Selected
@@ -53,7 +50,7 @@ type Conn struct {
 	enabled map[string]bool // extensions, by ENABLED
 	closed  func()          // is told that what came before was of the mailbox before
 	botched bool
-	stopped atomic.Bool // a context has ended: nothing more is written
+	bounds  corewire.Bounds
 	// hook may take a literal out of the response that is being read.
 	hook func(line []byte, size int64) (read bool, err error)
 }
@@ -109,40 +106,15 @@ func (c *Conn) Botched() bool { return c.botched }
 // bound makes the calls that follow end with ctx; the func it returns lifts
 // that.
 func (c *Conn) bound(ctx context.Context) func() {
-	c.until, _ = ctx.Deadline()
-	if ctx.Done() == nil {
-		return func() { c.until = time.Time{} }
-	}
-	nc := c.nc // of now: StartTLS changes it
-	stop := context.AfterFunc(ctx, func() {
-		c.r.Interrupt()
-		c.stopped.Store(true)
-		_ = nc.SetDeadline(time.Unix(1, 0))
-	})
-	return func() {
-		if !stop() && ctx.Err() != nil {
-			c.botched = true // the deadline may have cut anything
-		}
-		c.until = time.Time{}
-	}
+	return c.bounds.Begin(ctx, c.nc, &c.r, &c.botched)
 }
 
 // cause tells why: the context's cause rather than the deadline it set.
 func cause(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
 	if _, ok := errors.AsType[*Error](err); ok {
-		return err
+		return err // the server's word
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
-	}
-	// The connection's deadline may have gone off before the context's own.
-	if d, ok := ctx.Deadline(); ok && isTimeout(err) && !time.Now().Before(d) {
-		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
-	}
-	return err
+	return corewire.Cause(ctx, err)
 }
 
 // deadline is that of the next read.
@@ -150,18 +122,7 @@ func (c *Conn) deadline() time.Time {
 	if !c.again.IsZero() {
 		return c.again
 	}
-	return c.within(timeout(c.client.Timeouts.Command, defaultCommand))
-}
-
-func (c *Conn) within(wait time.Duration) time.Time {
-	if wait == 0 {
-		return c.until
-	}
-	t := time.Now().Add(wait)
-	if !c.until.IsZero() && c.until.Before(t) {
-		return c.until
-	}
-	return t
+	return c.bounds.Within(timeout(c.client.Timeouts.Command, defaultCommand))
 }
 
 // flush sends what was gathered in out.
@@ -175,9 +136,9 @@ func (c *Conn) flush() error {
 }
 
 func (c *Conn) write(b []byte) error {
-	_ = c.nc.SetWriteDeadline(c.within(timeout(c.client.Timeouts.Write, time.Minute)))
+	_ = c.nc.SetWriteDeadline(c.bounds.Within(timeout(c.client.Timeouts.Write, time.Minute)))
 	err := errStopped
-	if !c.stopped.Load() {
+	if !c.bounds.Stopped() {
 		_, err = c.nc.Write(b)
 		if err == nil && c.deflate != nil {
 			err = c.deflate.Flush()

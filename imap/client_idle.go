@@ -178,7 +178,7 @@ func (c *Conn) waited(err error) error {
 	if len(c.buf) > 0 || c.again.IsZero() {
 		return err
 	}
-	if errors.Is(err, corewire.ErrNudged) || isTimeout(err) {
+	if errors.Is(err, corewire.ErrNudged) || corewire.IsTimeout(err) {
 		return errNews
 	}
 	return err

@@ -75,7 +75,7 @@ func (c *Conn) readError(err error) error {
 		return err
 	}
 	c.botched = true
-	if c.bye != nil && !isTimeout(err) && !errors.Is(err, corewire.ErrWoken) {
+	if c.bye != nil && !corewire.IsTimeout(err) && !errors.Is(err, corewire.ErrWoken) {
 		return c.bye // the reason why nothing more comes
 	}
 	if errors.Is(err, io.EOF) {

@@ -226,15 +226,10 @@ func (c *conn) readError(err error) error {
 		return c.bye("[TOOBIG] Command line is too long")
 	case errors.Is(err, corewire.ErrBareLF):
 		return c.bye("Lines end in CRLF")
-	case isTimeout(err) && c.store == nil:
+	case corewire.IsTimeout(err) && c.store == nil:
 		return c.bye("[UNAVAILABLE] Login took too long")
-	case isTimeout(err):
+	case corewire.IsTimeout(err):
 		return c.bye("[UNAVAILABLE] Autologout; idle for too long") // RFC 9051 §5.4
 	}
 	return err
-}
-
-func isTimeout(err error) bool {
-	t, ok := errors.AsType[net.Error](err)
-	return ok && t.Timeout()
 }

@@ -70,7 +70,7 @@ func (c *conn) disturbed(err error, since time.Time) bool {
 	switch {
 	case errors.Is(err, corewire.ErrNudged):
 		return true
-	case !isTimeout(err) || !c.polls() || c.unsent != nil:
+	case !corewire.IsTimeout(err) || !c.polls() || c.unsent != nil:
 		return false
 	}
 	all := c.srv.waits.Command

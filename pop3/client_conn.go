@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/wire"
@@ -27,14 +26,13 @@ type Conn struct {
 	out      []byte // commands not yet sent
 	state    *tls.ConnectionState
 	waits    Timeouts
-	until    time.Time // the context's deadline
 	greeting string
 	stamp    string // of APOP; "" none
 	caps     Capabilities
 	body     *Body  // being read; nil none
 	fetch    *fetch // the loop that runs; nil none
 	botched  bool
-	stopped  atomic.Bool // a context has ended: nothing more is written
+	bounds   wire.Bounds // of the call under way
 }
 
 // NewConn reads the greeting of a server on nc, which Conn owns from now on. A
@@ -82,55 +80,19 @@ func (c *Conn) Botched() bool { return c.botched }
 // bound makes the calls that follow end with ctx; the func it returns lifts
 // that.
 func (c *Conn) bound(ctx context.Context) func() {
-	c.until, _ = ctx.Deadline()
-	if ctx.Done() == nil {
-		return func() { c.until = time.Time{} }
-	}
-	nc := c.nc // of now: StartTLS changes it
-	stop := context.AfterFunc(ctx, func() {
-		c.r.Interrupt()
-		c.stopped.Store(true)
-		_ = nc.SetDeadline(past)
-	})
-	return func() {
-		if !stop() && ctx.Err() != nil {
-			c.botched = true // the deadline may have cut anything
-		}
-		c.until = time.Time{}
-	}
+	return c.bounds.Begin(ctx, c.nc, &c.r, &c.botched)
 }
 
 // cause tells why: the context's cause rather than the deadline it set.
 func cause(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
 	if _, ok := errors.AsType[*Error](err); ok {
-		return err
+		return err // the server's word
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
-	}
-	// The connection's deadline may have gone off before the context's own.
-	if d, ok := ctx.Deadline(); ok && isTimeout(err) && !time.Now().Before(d) {
-		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
-	}
-	return err
+	return wire.Cause(ctx, err)
 }
 
 // deadline is that of the next read.
-func (c *Conn) deadline() time.Time { return c.within(c.waits.Command) }
-
-func (c *Conn) within(wait time.Duration) time.Time {
-	if wait == 0 {
-		return c.until
-	}
-	t := time.Now().Add(wait)
-	if !c.until.IsZero() && c.until.Before(t) {
-		return c.until
-	}
-	return t
-}
+func (c *Conn) deadline() time.Time { return c.bounds.Within(c.waits.Command) }
 
 var errStopped = errors.New("pop3: stopped")
 
@@ -139,9 +101,9 @@ func (c *Conn) flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	_ = c.nc.SetWriteDeadline(c.within(c.waits.Write))
+	_ = c.nc.SetWriteDeadline(c.bounds.Within(c.waits.Write))
 	err := errStopped
-	if !c.stopped.Load() {
+	if !c.bounds.Stopped() {
 		_, err = c.nc.Write(c.out)
 	}
 	c.out = c.out[:0]

@@ -3,7 +3,6 @@ package pop3
 import (
 	"bytes"
 	"errors"
-	"net"
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/wire"
@@ -89,13 +88,8 @@ func (c *conn) readError(err error) error {
 		return c.unsent
 	case errors.Is(err, wire.ErrWoken):
 		return c.goodbye(errStopping)
-	case isTimeout(err):
+	case wire.IsTimeout(err):
 		return c.goodbye(errTimeout)
 	}
 	return err
-}
-
-func isTimeout(err error) bool {
-	t, ok := errors.AsType[net.Error](err)
-	return ok && t.Timeout()
 }

@@ -37,20 +37,12 @@ func bodyError(err error) error {
 		return ErrBareNewline
 	case errors.Is(err, wire.ErrTextLine):
 		return ErrLongLine
-	case isTimeout(err):
+	case wire.IsTimeout(err):
 		return ErrTooSlow
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return ErrTruncated
 	}
 	return err
-}
-
-func isTimeout(err error) bool {
-	t, ok := errors.AsType[interface {
-		error
-		Timeout() bool
-	}](err)
-	return ok && t.Timeout()
 }
 
 // source is a message on the wire: dot-ended or in chunks.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/addr"
@@ -35,15 +34,14 @@ type Conn struct {
 	state    *tls.ConnectionState
 	waits    Timeouts
 	wait     time.Duration // for the next reply
-	until    time.Time     // the context's deadline
 	name     string        // what Hello said
 	host     string        // who it is, for results
 	user     string        // who logged in
 	greeting Reply
 	botched  bool
-	stopped  atomic.Bool // a context has ended: nothing more is written
-	sending  bool        // a message is under way: its buffer is kept
-	open     bool        // a transaction may be open: the next one begins with RSET
+	bounds   wire.Bounds
+	sending  bool // a message is under way: its buffer is kept
+	open     bool // a transaction may be open: the next one begins with RSET
 	messages int
 	used     time.Time // when it was last known to be alive
 }
@@ -89,54 +87,18 @@ func (c *Conn) Botched() bool { return c.botched }
 // bound makes the calls that follow end with ctx; the func it returns lifts
 // that.
 func (c *Conn) bound(ctx context.Context) func() {
-	c.until, _ = ctx.Deadline()
-	if ctx.Done() == nil {
-		return func() {}
-	}
-	nc := c.nc // of now: StartTLS changes it
-	stop := context.AfterFunc(ctx, func() {
-		c.r.Interrupt()
-		c.stopped.Store(true)
-		_ = nc.SetDeadline(time.Unix(1, 0))
-	})
-	return func() {
-		if !stop() && ctx.Err() != nil {
-			c.botched = true // the deadline may have cut anything
-		}
-		c.until = time.Time{}
-	}
+	return c.bounds.Begin(ctx, c.nc, &c.r, &c.botched)
 }
 
 // cause tells why: the context's cause rather than the deadline it set.
 func cause(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
 	if _, ok := errors.AsType[*Error](err); ok {
-		return err
+		return err // the server's word
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
-	}
-	// The connection's deadline may have gone off before the context's own.
-	if d, ok := ctx.Deadline(); ok && isTimeout(err) && !time.Now().Before(d) {
-		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
-	}
-	return err
+	return wire.Cause(ctx, err)
 }
 
-func (c *Conn) readDeadline() time.Time { return c.deadline(c.wait) }
-
-func (c *Conn) deadline(wait time.Duration) time.Time {
-	if wait == 0 {
-		return c.until
-	}
-	t := time.Now().Add(wait)
-	if !c.until.IsZero() && c.until.Before(t) {
-		return c.until
-	}
-	return t
-}
+func (c *Conn) readDeadline() time.Time { return c.bounds.Within(c.wait) }
 
 // fail marks the connection as out of step, unless err is a server's no.
 func (c *Conn) fail(err error) error {
@@ -154,9 +116,9 @@ func (c *Conn) flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	_ = c.nc.SetWriteDeadline(c.deadline(c.waits.DataBlock))
+	_ = c.nc.SetWriteDeadline(c.bounds.Within(c.waits.DataBlock))
 	err := errStoppedWrite
-	if !c.stopped.Load() {
+	if !c.bounds.Stopped() {
 		_, err = c.nc.Write(c.out)
 	}
 	if c.out = c.out[:0]; cap(c.out) > maxKeptOut && !c.sending {
@@ -257,7 +219,7 @@ func (c *Conn) StartTLS(ctx context.Context, config *tls.Config) error {
 		hctx, cancel = context.WithTimeout(ctx, c.waits.TLS)
 	}
 	defer cancel()
-	_ = c.nc.SetDeadline(c.until)
+	_ = c.nc.SetDeadline(c.bounds.Until)
 	if err := tc.HandshakeContext(hctx); err != nil {
 		return cause(ctx, fmt.Errorf("smtp: TLS handshake: %w", err))
 	}

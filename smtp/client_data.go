@@ -127,8 +127,8 @@ func (s *sending) sendData() error {
 func (c *Conn) watchEarly() {
 	nc := c.nc
 	c.r.WatchNews(func() {
-		c.stopped.Store(true)
-		_ = nc.SetWriteDeadline(time.Unix(1, 0))
+		c.bounds.Stop()
+		_ = nc.SetWriteDeadline(past)
 	})
 }
 

@@ -188,7 +188,7 @@ func (c *conn) awaitSilence() error {
 	if err == nil {
 		return c.lastWord(Reply{554, "5.5.0", "You spoke before the greeting"})
 	}
-	if isTimeout(err) {
+	if wire.IsTimeout(err) {
 		return nil
 	}
 	return err
@@ -267,7 +267,7 @@ func (c *conn) readError(err error) error {
 		return c.unsent
 	case errors.Is(err, wire.ErrWoken):
 		return c.lastWord(stopping)
-	case isTimeout(err):
+	case wire.IsTimeout(err):
 		return c.lastWord(timedOut)
 	}
 	return err

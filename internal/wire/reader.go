@@ -210,7 +210,7 @@ func (r *Reader) Fill(want int) error {
 			if !r.Nudgeable {
 				continue
 			}
-		case err != ErrWoken && !isTimeout(err):
+		case err != ErrWoken && !IsTimeout(err):
 			r.err = err
 		}
 		return err
@@ -228,7 +228,7 @@ func (r *Reader) await() (int, error) {
 		return 0, err
 	}
 	n, err := r.readOnce()
-	if n > 0 || err == nil || !isTimeout(err) {
+	if n > 0 || err == nil || !IsTimeout(err) {
 		return n, err
 	}
 	if why := r.disturbed(); why != nil {
@@ -335,7 +335,11 @@ func (r *Reader) readSmall() (int, error) {
 	return n, err
 }
 
-func isTimeout(err error) bool {
-	t, ok := errors.AsType[net.Error](err)
+// IsTimeout reports an error that is there because time was up.
+func IsTimeout(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
 	return ok && t.Timeout()
 }

@@ -28,7 +28,7 @@ func (r *Reader) watchFor(gone, came func()) {
 		switch {
 		case n > 0 && came != nil:
 			came()
-		case n == 0 && !isTimeout(err):
+		case n == 0 && !IsTimeout(err):
 			r.err = err
 			gone()
 		}

@@ -162,7 +162,7 @@ func TestDeadline(t *testing.T) {
 		start := time.Now()
 		r.Deadline = func() time.Time { return start.Add(time.Minute) }
 		_, err := r.ReadLine(10)
-		assert.True(t, isTimeout(err), err)
+		assert.True(t, IsTimeout(err), err)
 		assert.Equal(t, time.Minute, time.Since(start))
 	})
 }
@@ -497,5 +497,5 @@ func TestNudge(t *testing.T) {
 	var err error
 	for err = ErrNudged; errors.Is(err, ErrNudged); err = r.Fill(0) {
 	}
-	assert.True(t, isTimeout(err), "%v", err)
+	assert.True(t, IsTimeout(err), "%v", err)
 }
