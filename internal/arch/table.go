@@ -34,8 +34,9 @@ var allowed = map[string][]string{
 	"spf/authres": {},
 
 	"spool":                     {"smtp", "mime"},
-	"spool/dirspool":            {"spool"},
-	"spool/memspool":            {"spool"},
+	"spool/dirspool":            {"spool", "spool/internal/schedule"},
+	"spool/memspool":            {"spool", "spool/internal/schedule"},
+	"spool/internal/schedule":   {"spool"},
 	"spool/spooltest":           {"spool"},
 	"spool/local":               {"smtp", "spool/mailbox"},
 	"spool/mailbox":             {},

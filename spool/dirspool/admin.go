@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/postilion-mail/postilion/spool"
+	"github.com/postilion-mail/postilion/spool/internal/schedule"
 )
 
 // List gives the items that match; see [spool.Admin]. Each is read from its file
@@ -46,7 +47,7 @@ func (s *Store) info(ctx context.Context, id spool.ID, f spool.Filter) (info spo
 	}
 	s.ops.Add(1)
 	defer s.ops.Done()
-	e, now := s.items[id], nanos(s.opt.now())
+	e, now := s.items[id], schedule.Nanos(s.opt.now())
 	var last []uint32
 	if e != nil {
 		for g, i := range e.all() {
@@ -185,7 +186,7 @@ func (s *Store) applyTo(ctx context.Context, e *entry, f spool.Filter, a spool.A
 
 // plan is what a makes of the recipients of e that match.
 func (s *Store) plan(e *entry, f spool.Filter, a spool.Action) state {
-	st, now := state{item: int(e.number)}, nanos(s.opt.now())
+	st, now := state{item: int(e.number)}, schedule.Nanos(s.opt.now())
 	for g, i := range e.all() {
 		p := g.progress(i, now)
 		if r := e.rcpts[i]; e.matches(f, g, p) && r.apply(p.State, a, now) {

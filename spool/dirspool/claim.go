@@ -12,6 +12,7 @@ import (
 
 	"github.com/postilion-mail/postilion/smtp"
 	"github.com/postilion-mail/postilion/spool"
+	"github.com/postilion-mail/postilion/spool/internal/schedule"
 )
 
 // Claim takes due work; see [spool.Store]. Each claim leaves a mark in its file,
@@ -72,15 +73,15 @@ type picked struct {
 // pick takes groups for q; the lock is held.
 func (s *Store) pick(q spool.Query) (out []picked) {
 	at := s.opt.now()
-	now, until := nanos(at), nanos(at.Add(cmp.Or(q.Lease, spool.DefaultLease)))
+	now, until := schedule.Nanos(at), schedule.Nanos(at.Add(cmp.Or(q.Lease, spool.DefaultLease)))
 	taken := map[string]int{}
-	unwanted := skipper(q)
+	unwanted := schedule.Unwanted(q)
 	skip := func(dest string) bool {
 		return unwanted(dest) || q.PerDest > 0 && taken[dest] >= q.PerDest
 	}
 	for len(out) < max(q.Max, 1) {
-		g := s.sched.pick(now, skip)
-		if g == nil {
+		g, ok := s.sched.Pick(now, skip)
+		if !ok {
 			break
 		}
 		if due := g.due(now); len(due) > 0 {
@@ -89,21 +90,9 @@ func (s *Store) pick(q spool.Query) (out []picked) {
 		} else {
 			s.endLease(g)
 		}
-		s.sched.update(g)
+		s.sched.Update(g)
 	}
 	return out
-}
-
-// skipper tells the destinations that q does not want.
-func skipper(q spool.Query) func(dest string) bool {
-	if len(q.Skip) < 8 { // where a loop is faster than a map
-		return func(dest string) bool { return slices.Contains(q.Skip, dest) }
-	}
-	set := make(map[string]bool, len(q.Skip))
-	for _, d := range q.Skip {
-		set[d] = true
-	}
-	return func(dest string) bool { return set[dest] }
 }
 
 // takeGroup begins a lease; the one before is lost.
@@ -158,12 +147,12 @@ func (s *Store) giveBack(p picked, d time.Duration) {
 		r := &g.entry.rcpts[i]
 		r.attempts = max(r.attempts, 1) - 1
 		if d > 0 {
-			r.due = nanos(s.opt.now().Add(d))
+			r.due = schedule.Nanos(s.opt.now().Add(d))
 		}
 	}
 	s.endLease(g)
 	if !g.entry.busy && s.items[g.entry.id] == g.entry {
-		s.sched.update(g)
+		s.sched.Update(g)
 	}
 	s.wake()
 }
@@ -276,9 +265,9 @@ func (s *Store) Extend(ctx context.Context, l spool.Lease, d time.Duration) erro
 	if err != nil {
 		return err
 	}
-	g.lease.until = nanos(s.opt.now().Add(d))
+	g.lease.until = schedule.Nanos(s.opt.now().Add(d))
 	if !g.entry.busy {
-		s.sched.update(g)
+		s.sched.Update(g)
 	}
 	s.wake() // it may run out earlier now
 	return nil
@@ -321,15 +310,15 @@ func (s *Store) look(ctx context.Context, q spool.Query) (found bool, changed <-
 		return false, nil, 0, err
 	}
 	defer s.mu.Unlock()
-	now := nanos(s.opt.now())
-	if s.sched.any(now, skipper(q)) {
+	now := schedule.Nanos(s.opt.now())
+	if s.sched.Any(now, schedule.Unwanted(q)) {
 		return true, nil, 0, nil
 	}
 	if s.changed == nil {
 		s.changed = make(chan struct{})
 	}
 	pause = maxWait
-	if next, ok := s.sched.next(); ok && next < now+int64(maxWait) {
+	if next, ok := s.sched.Next(); ok && next < now+int64(maxWait) {
 		pause = time.Duration(max(next-now, 0))
 	}
 	return false, s.changed, pause, nil

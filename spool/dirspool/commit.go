@@ -315,7 +315,7 @@ func (p *publication) releaseLocked() {
 			e := newEntry(it, newRcpts(it), pt.file, i, pt.at[i])
 			s.items[it.ID] = e
 			for j := range e.groups {
-				s.sched.update(&e.groups[j])
+				s.sched.Update(&e.groups[j])
 			}
 		}
 	}

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/postilion-mail/postilion/smtp"
 	"github.com/postilion-mail/postilion/spool"
+	"github.com/postilion-mail/postilion/spool/internal/schedule"
 )
 
 var aName, _ = parseName(string(spool.DerivedID("file")))
@@ -18,7 +18,7 @@ var aName, _ = parseName(string(spool.DerivedID("file")))
 func fullState() state {
 	return state{item: 3, children: []fileName{aName}, rcpts: []rcptState{
 		{index: 0, rcpt: rcpt{done: true}},
-		{index: 70_000, rcpt: rcpt{due: nanos(day), attempts: 65535, held: true, warned: true}},
+		{index: 70_000, rcpt: rcpt{due: schedule.Nanos(day), attempts: 65535, held: true, warned: true}},
 		{index: 2, rcpt: rcpt{due: -5}, result: &smtp.Result{Status: smtp.Unknown, Host: "mx.example", DSN: true,
 			Reply: smtp.Reply{Code: 451, Enhanced: "4.7.1", Text: "greylisted"}}},
 	}}
@@ -174,15 +174,6 @@ func TestReplayKeepsLast(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []rcpt{{done: true}, {due: 5, attempts: 1, held: true, last: at}}, im.items[0].rcpts, "the result is that of the first")
 	assert.Greater(t, im.relied, im.synced, "that it is done was perhaps not synced")
-}
-
-// TestIndexTimes: times that no clock has do not wrap around.
-func TestIndexTimes(t *testing.T) {
-	for _, year := range []int{1, 1600, 2026, 3000, 9999} {
-		at := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
-		n := nanos(at)
-		assert.Equal(t, at.After(day), n > nanos(day), year)
-	}
 }
 
 // FuzzImage: nothing that a file may hold does harm, and what is good of it is

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postilion-mail/postilion/smtp"
 	"github.com/postilion-mail/postilion/spool"
+	"github.com/postilion-mail/postilion/spool/internal/schedule"
 )
 
 // What is in memory of a queue is these few words for each file, item and
@@ -54,13 +55,11 @@ type rcpt struct {
 
 // group is the recipients of an entry with one destination.
 type group struct {
-	entry  *entry
-	dest   unique.Handle[string]
-	bucket *bucket
-	ready  int64    // when it can be claimed next
-	index  int32    // in the heap of bucket; -1 if it is not there
-	rcpts  []uint32 // indexes of those not done
-	lease  *lease   // nil if there is none
+	entry *entry
+	dest  unique.Handle[string]
+	place schedule.Place
+	rcpts []uint32 // indexes of those not done
+	lease *lease   // nil if there is none
 }
 
 // lease is a claim that may still be settled. It is over when group.lease is
@@ -71,17 +70,6 @@ type lease struct {
 	rcpts []uint32 // in order
 }
 
-// nanos is t for the index. Times that do not fit are as far away as can be.
-func nanos(t time.Time) int64 {
-	switch {
-	case t.Before(time.Unix(0, math.MinInt64)):
-		return math.MinInt64
-	case t.After(time.Unix(0, math.MaxInt64)):
-		return math.MaxInt64
-	}
-	return t.UnixNano()
-}
-
 // newRcpts is how the recipients of an item begin.
 func newRcpts(it *spool.Item) []rcpt {
 	due := it.NotBefore
@@ -90,7 +78,7 @@ func newRcpts(it *spool.Item) []rcpt {
 	}
 	rcpts := make([]rcpt, len(it.Envelope.To))
 	for i := range rcpts {
-		rcpts[i].due = nanos(due)
+		rcpts[i].due = schedule.Nanos(due)
 	}
 	return rcpts
 }
@@ -113,7 +101,7 @@ func newEntry(it *spool.Item, rcpts []rcpt, f *file, number int, at uint32) *ent
 	}
 	e.groups = make([]group, len(order))
 	for i, dest := range order {
-		e.groups[i] = group{entry: e, dest: unique.Make(dest), index: -1, rcpts: slices.Clip(byDest[dest])}
+		e.groups[i] = group{entry: e, dest: unique.Make(dest), rcpts: slices.Clip(byDest[dest])}
 	}
 	if e.open > 0 {
 		f.live++
@@ -121,8 +109,16 @@ func newEntry(it *spool.Item, rcpts []rcpt, f *file, number int, at uint32) *ent
 	return e
 }
 
-// next is when the group can be claimed; false if never as things are.
-func (g *group) next() (int64, bool) {
+// Place is for the schedule, as are ID, Key and Next.
+func (g *group) Place() *schedule.Place { return &g.place }
+
+func (g *group) ID() spool.ID { return g.entry.id }
+
+func (g *group) Key() schedule.Key {
+	return schedule.Key{Class: g.entry.class.Value(), Dest: g.dest.Value()}
+}
+
+func (g *group) Next() (int64, bool) {
 	if g.entry.busy {
 		return 0, false
 	}
@@ -181,6 +177,6 @@ func (r rcpt) after(o spool.Outcome) rcptState {
 		return s
 	}
 	// The cause stays with the worker.
-	s.due, s.result = nanos(o.Next), &smtp.Result{Status: o.Result.Status, Reply: o.Result.Reply, Host: o.Result.Host, DSN: o.Result.DSN}
+	s.due, s.result = schedule.Nanos(o.Next), &smtp.Result{Status: o.Result.Status, Reply: o.Result.Reply, Host: o.Result.Host, DSN: o.Result.DSN}
 	return s
 }

@@ -237,9 +237,7 @@ func (w *twins) drain() {
 	require.Empty(w.t, s.leases)
 	require.Empty(w.t, s.coming)
 	require.Empty(w.t, s.idle)
-	require.Empty(w.t, s.sched.buckets)
-	require.Empty(w.t, s.sched.waiting)
-	require.Empty(w.t, s.sched.classes)
+	require.True(w.t, s.sched.IsEmpty())
 	for i := range 256 {
 		list, _ := w.disk.ReadDir(shardPath(uint8(i)))
 		require.Empty(w.t, list, "no file is left")

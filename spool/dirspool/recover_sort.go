@@ -88,7 +88,7 @@ func (s *Store) keep(fd *found) error {
 		}
 		s.items[e.id] = e
 		for i := range e.groups {
-			s.sched.update(&e.groups[i])
+			s.sched.Update(&e.groups[i])
 		}
 	}
 	return nil

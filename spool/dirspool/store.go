@@ -11,6 +11,7 @@ import (
 
 	"github.com/postilion-mail/postilion/internal/safeio"
 	"github.com/postilion-mail/postilion/spool"
+	"github.com/postilion-mail/postilion/spool/internal/schedule"
 )
 
 // Store is a queue in a directory. Make it with [Open]. All its methods may be
@@ -38,7 +39,7 @@ type Store struct {
 	idle    map[*entry]chan struct{}   // closed when an entry is not busy any more; only where somebody waits
 	token   uint64                     // of the newest lease
 	leases  map[uint64]*group
-	sched   schedule
+	sched   schedule.Schedule[*group]
 	pace    time.Duration // how long it takes to get something onto the disk
 }
 
@@ -166,7 +167,7 @@ func (s *Store) seize(ctx context.Context, e *entry) (waited bool, err error) {
 	if !e.busy {
 		e.busy = true
 		for i := range e.groups {
-			s.sched.unlink(&e.groups[i])
+			s.sched.Remove(&e.groups[i])
 		}
 		return false, nil
 	}
@@ -198,7 +199,7 @@ func (s *Store) letGo(e *entry) {
 	}
 	if s.items[e.id] == e {
 		for i := range e.groups {
-			s.sched.update(&e.groups[i])
+			s.sched.Update(&e.groups[i])
 		}
 	}
 	s.wake()
@@ -208,7 +209,7 @@ func (s *Store) letGo(e *entry) {
 func (s *Store) forget(e *entry) {
 	delete(s.items, e.id)
 	for i := range e.groups {
-		s.sched.unlink(&e.groups[i])
+		s.sched.Remove(&e.groups[i])
 		s.endLease(&e.groups[i])
 	}
 }

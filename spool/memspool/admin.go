@@ -100,7 +100,7 @@ func (s *Store) applyTo(e *entry, f spool.Filter, a spool.Action, now time.Time)
 			}
 		}
 		g.compact() // with it a lease that ran out and has nobody left
-		s.sched.update(g)
+		s.sched.Update(g)
 	}
 	if e.open == 0 {
 		s.remove(e)

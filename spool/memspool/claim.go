@@ -5,10 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/postilion-mail/postilion/spool"
+	"github.com/postilion-mail/postilion/spool/internal/schedule"
 )
 
 // Claim takes due work; see [spool.Store].
@@ -17,17 +17,17 @@ func (s *Store) Claim(ctx context.Context, q spool.Query) ([]spool.Claim, error)
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	now := s.now()
-	until := now.Add(cmp.Or(q.Lease, spool.DefaultLease))
+	at := s.now()
+	now, until := schedule.Nanos(at), at.Add(cmp.Or(q.Lease, spool.DefaultLease))
 	taken := map[string]int{}
-	unwanted := skipper(q)
+	unwanted := schedule.Unwanted(q)
 	skip := func(dest string) bool {
 		return unwanted(dest) || q.PerDest > 0 && taken[dest] >= q.PerDest
 	}
 	var out []spool.Claim
 	for len(out) < max(q.Max, 1) {
-		g := s.sched.pick(now, skip)
-		if g == nil {
+		g, ok := s.sched.Pick(now, skip)
+		if !ok {
 			break
 		}
 		if due := g.take(now); len(due) > 0 {
@@ -36,21 +36,9 @@ func (s *Store) Claim(ctx context.Context, q spool.Query) ([]spool.Claim, error)
 			lease := spool.Lease{ID: g.entry.item.ID, Token: g.token, Until: until}
 			out = append(out, spool.Claim{Lease: lease, Item: g.entry.item, Due: due})
 		}
-		s.sched.update(g)
+		s.sched.Update(g)
 	}
 	return out, nil
-}
-
-// skipper tells the destinations that q does not want.
-func skipper(q spool.Query) func(dest string) bool {
-	if len(q.Skip) < 8 {
-		return func(dest string) bool { return slices.Contains(q.Skip, dest) }
-	}
-	set := make(map[string]bool, len(q.Skip))
-	for _, d := range q.Skip {
-		set[d] = true
-	}
-	return func(dest string) bool { return set[dest] }
 }
 
 // begin makes the lease of g a new one; the one before is lost.
@@ -85,7 +73,7 @@ func (s *Store) Extend(ctx context.Context, l spool.Lease, d time.Duration) erro
 		return err
 	}
 	g.until = s.now().Add(d)
-	s.sched.update(g)
+	s.sched.Update(g)
 	s.wake() // it may run out earlier now
 	return nil
 }
@@ -118,7 +106,7 @@ func (s *Store) Settle(ctx context.Context, l spool.Lease, out []spool.Outcome, 
 	}
 	g.settle(out)
 	delete(s.leases, l.Token)
-	s.sched.update(g)
+	s.sched.Update(g)
 	if g.entry.open == 0 {
 		s.remove(g.entry)
 	}
@@ -200,16 +188,16 @@ func (s *Store) look(ctx context.Context, q spool.Query) (found bool, changed <-
 		return false, nil, 0, err
 	}
 	defer s.mu.Unlock()
-	now := s.now()
-	if s.sched.any(now, skipper(q)) {
+	now := schedule.Nanos(s.now())
+	if s.sched.Any(now, schedule.Unwanted(q)) {
 		return true, nil, 0, nil
 	}
 	if s.changed == nil {
 		s.changed = make(chan struct{})
 	}
 	pause = maxWait
-	if next, ok := s.sched.next(); ok {
-		pause = min(pause, next.Sub(now))
+	if next, ok := s.sched.Next(); ok && next < now+int64(maxWait) {
+		pause = time.Duration(next - now)
 	}
 	return false, s.changed, pause, nil
 }

@@ -1,11 +1,13 @@
 package memspool
 
 import (
+	"math"
 	"slices"
 	"time"
 
 	"github.com/postilion-mail/postilion/smtp"
 	"github.com/postilion-mail/postilion/spool"
+	"github.com/postilion-mail/postilion/spool/internal/schedule"
 )
 
 // entry is one item and where its recipients stand.
@@ -30,12 +32,10 @@ type rcpt struct {
 
 // group is the recipients of an entry with one destination.
 type group struct {
-	entry  *entry
-	dest   string
-	rcpts  []int // indexes of those not settled
-	bucket *bucket
-	index  int       // in the heap of bucket; -1 if there is nothing to claim
-	ready  time.Time // when it can be claimed next
+	entry *entry
+	dest  string
+	rcpts []int // indexes of those not settled
+	place schedule.Place
 
 	// The lease; leased is nil if there is none.
 	leased []int
@@ -70,7 +70,7 @@ func newEntry(it *spool.Item, b *body, now time.Time) *entry {
 		dest := it.DestOf(i)
 		g := byDest[dest]
 		if g == nil {
-			g = &group{entry: e, dest: dest, index: -1}
+			g = &group{entry: e, dest: dest}
 			byDest[dest] = g
 			e.groups = append(e.groups, g)
 		}
@@ -79,17 +79,23 @@ func newEntry(it *spool.Item, b *body, now time.Time) *entry {
 	return e
 }
 
-// next is when the group can be claimed; false if never as things are.
-func (g *group) next() (time.Time, bool) {
+// Place is for the schedule, as are ID, Key and Next.
+func (g *group) Place() *schedule.Place { return &g.place }
+
+func (g *group) ID() spool.ID { return g.entry.item.ID }
+
+func (g *group) Key() schedule.Key {
+	return schedule.Key{Class: g.entry.item.Class, Dest: g.dest}
+}
+
+func (g *group) Next() (int64, bool) {
 	if g.leased != nil {
-		return g.until, true
+		return schedule.Nanos(g.until), true
 	}
-	var first time.Time
-	found := false
+	first, found := int64(math.MaxInt64), false
 	for _, i := range g.rcpts {
-		r := &g.entry.rcpts[i]
-		if !r.held && (!found || r.due.Before(first)) {
-			first, found = r.due, true
+		if r := &g.entry.rcpts[i]; !r.held {
+			first, found = min(first, schedule.Nanos(r.due)), true
 		}
 	}
 	return first, found
@@ -97,12 +103,12 @@ func (g *group) next() (time.Time, bool) {
 
 // take begins a lease for what is due, which is nothing if a lease has just run
 // out and left only recipients that are held or wait.
-func (g *group) take(now time.Time) []spool.Progress {
+func (g *group) take(now int64) []spool.Progress {
 	g.leased = nil
 	var out []spool.Progress
 	for _, i := range g.rcpts {
 		r := &g.entry.rcpts[i]
-		if r.held || r.due.After(now) {
+		if r.held || schedule.Nanos(r.due) > now {
 			continue
 		}
 		r.attempts++

@@ -154,7 +154,5 @@ func (w *world) drain() {
 	require.Empty(w.t, w.s.items)
 	require.Zero(w.t, w.s.bytes)
 	require.Empty(w.t, w.s.leases)
-	require.Empty(w.t, w.s.sched.buckets)
-	require.Empty(w.t, w.s.sched.waiting)
-	require.Empty(w.t, w.s.sched.classes)
+	require.True(w.t, w.s.sched.IsEmpty())
 }

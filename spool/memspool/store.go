@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postilion-mail/postilion/spool"
+	"github.com/postilion-mail/postilion/spool/internal/schedule"
 )
 
 // What the zero Store holds at most.
@@ -33,7 +34,7 @@ type Store struct {
 	bytes   int64
 	token   uint64            // of the newest lease
 	leases  map[uint64]*group // by token
-	sched   schedule
+	sched   schedule.Schedule[*group]
 }
 
 var (
@@ -223,7 +224,7 @@ func (s *Store) insert(it *spool.Item, b *body, now time.Time) {
 	b.refs++
 	s.bytes += e.cost
 	for _, g := range e.groups {
-		s.sched.update(g)
+		s.sched.Update(g)
 	}
 }
 
