@@ -5,6 +5,7 @@ package wire
 import (
 	"io"
 	"net"
+	"runtime"
 	"syscall"
 )
 
@@ -28,6 +29,10 @@ func rawConn(c net.Conn) syscall.RawConn {
 // readRaw waits for bytes and takes a buffer only when they are there.
 func (r *Reader) readRaw() (int, error) {
 	r.tryErr = nil
+	// Whoever waits here has just answered. Where other connections have work,
+	// theirs comes first, and often the peer has spoken by the time of the
+	// first attempt, which saves the one that finds nothing and the wait.
+	runtime.Gosched()
 	if err := r.raw.Read(r.try); err != nil {
 		r.Release()
 		return 0, err
