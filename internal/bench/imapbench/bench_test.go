@@ -386,46 +386,50 @@ func resident() int {
 	return pages * os.Getpagesize()
 }
 
-// TestIdleMemory measures what 2,000 connections in IDLE add to the resident
-// memory of a server that runs in a process of its own.
-func TestIdleMemory(t *testing.T) {
+// BenchmarkIdle measures what a connection in IDLE adds to the resident memory
+// of a server that runs in a process of its own: a 2,000th of what 2,000 add.
+func BenchmarkIdle(b *testing.B) {
 	if _, err := os.Stat("/proc/self/statm"); err != nil {
-		t.Skip("no /proc")
+		b.Skip("no /proc")
 	}
 	const n = 2000
 	for _, name := range []string{"postilion/memory", "go-imap/memory"} {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childEnv+"="+name)
-		in, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		var addr string
-		if _, err := fmt.Fscan(out, &addr); err != nil {
-			t.Fatal(err)
-		}
-		ask := func() (bytes int) {
-			_, _ = io.WriteString(in, "x")
-			_, _ = fmt.Fscan(out, &bytes)
-			return bytes
-		}
-		idle(t, addr, 50) // pools and tables are there
-		before := ask()
-		idle(t, addr, n)
-		each := (ask() - before) / n
-		in.Close()
-		_ = cmd.Wait()
-		t.Logf("%s: %d octets for each connection in IDLE", name, each)
-		if name == "postilion/memory" && each > 9<<10 {
-			t.Errorf("%d octets for each connection", each)
-		}
+		b.Run(strings.TrimSuffix(name, "/memory"), func(b *testing.B) {
+			for b.Loop() {
+				addr, ask := process(b, name)
+				idle(b, addr, 50) // pools and tables are there
+				before := ask()
+				idle(b, addr, n)
+				b.ReportMetric(float64(ask()-before)/n, "B/conn")
+			}
+		})
+	}
+}
+
+// process starts a server in a process that ends with the benchmark. ask gives
+// its resident memory.
+func process(b *testing.B, name string) (addr string, ask func() (bytes int)) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+name)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	if _, err := fmt.Fscan(out, &addr); err != nil {
+		b.Fatal(err)
+	}
+	return addr, func() (bytes int) {
+		_, _ = io.WriteString(in, "x")
+		_, _ = fmt.Fscan(out, &bytes)
+		return bytes
 	}
 }
 
