@@ -50,9 +50,10 @@ func byNumber(cites []cite) map[int][]cite {
 	return m
 }
 
-// writeTable prints the RFCs that non-test code cites. Without packages: all
-// of them, in Markdown, with the packages that cite each. With packages: those
-// that these and the packages below them cite, as a list for a doc comment.
+// writeTable prints the RFCs that non-test code cites. Without packages: those
+// of the public packages, in Markdown, with the packages that cite each. With
+// packages: those that these and the packages below them cite, as a list for a
+// doc comment.
 func writeTable(w io.Writer, ix index, cites []cite, pkgs []string) error {
 	nums := byNumber(slices.DeleteFunc(slices.Clone(cites), func(c cite) bool { return c.test || !wanted(c, pkgs) }))
 	if len(pkgs) == 0 {
@@ -81,7 +82,8 @@ func packages(cites []cite) []string {
 // or of any public one.
 func wanted(c cite, pkgs []string) bool {
 	if len(pkgs) == 0 {
-		return path.Dir(c.path) != "internal/rfcref"
+		dir := path.Dir(c.path)
+		return dir != "." && !strings.HasPrefix(dir, "examples/") && !slices.Contains(strings.Split(dir, "/"), "internal")
 	}
 	return slices.ContainsFunc(pkgs, func(p string) bool {
 		return strings.HasPrefix(c.path, strings.Trim(strings.TrimPrefix(p, "./"), "/")+"/")

@@ -1,7 +1,8 @@
 // Command rfcref checks the RFC citations in the comments of this module.
 //
 //	go run ./internal/rfcref                   check every citation
-//	go run ./internal/rfcref -update           refresh index.txt from the texts, add what is cited
+//	go run ./internal/rfcref -update           refresh index.txt from the texts, add what is cited;
+//	                                           write the support table into README.md
 //	go run ./internal/rfcref -table            the support table, in Markdown
 //	go run ./internal/rfcref -table smtp imap  the same for some packages, as a list for doc.go
 //
@@ -59,11 +60,17 @@ func run(w io.Writer, update, table bool, pkgs []string) error {
 		if err := ix.refresh(lib, cites); err != nil {
 			return err
 		}
-		return os.WriteFile(path, ix.bytes(), 0o644)
+		if err := os.WriteFile(path, ix.bytes(), 0o644); err != nil {
+			return err
+		}
+		return updateReadme(root, ix, cites)
 	case table:
 		return writeTable(w, ix, cites, pkgs)
 	}
 	problems := append(malformed, check(ix, lib, cites)...)
+	if err := checkReadme(root, ix, cites); err != nil {
+		problems = append(problems, problem{cite{path: "README.md", line: 1}, err.Error()})
+	}
 	for _, p := range problems {
 		fmt.Fprintln(w, p)
 	}

@@ -206,6 +206,24 @@ func TestTable(t *testing.T) {
 	assert.Equal(t, "//   - RFC 5321: Mail\n", b.String())
 }
 
+func TestReadme(t *testing.T) {
+	ix, err := parseIndex("5321\tMail\t1\n")
+	require.NoError(t, err)
+	cites := []cite{{"smtp/a.go", 1, 5321, "1", false}}
+	root := t.TempDir()
+	file := filepath.Join(root, "README.md")
+	assert.Error(t, checkReadme(root, ix, cites), "there is no README")
+	require.NoError(t, os.WriteFile(file, []byte("before\n"), 0o600))
+	assert.Error(t, updateReadme(root, ix, cites), "there is no place for the table")
+	require.NoError(t, os.WriteFile(file, []byte("before\n"+tableBegin+"old"+tableEnd+"after\n"), 0o600))
+	assert.ErrorContains(t, checkReadme(root, ix, cites), "-update")
+	require.NoError(t, updateReadme(root, ix, cites))
+	assert.NoError(t, checkReadme(root, ix, cites))
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, "before\n"+tableBegin+"| RFC | title | packages |\n|---|---|---|\n| 5321 | Mail | smtp |\n"+tableEnd+"after\n", string(b))
+}
+
 // FuzzSections asserts that what expand accepts survives compact.
 func FuzzSections(f *testing.F) {
 	f.Add("1-3 A-C 1.1 2.1-4 2.2.1 A.1-2")
