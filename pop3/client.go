@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/postilion-mail/postilion/internal/wire"
 	"github.com/postilion-mail/postilion/smtp/sasl"
 )
 
@@ -61,42 +62,14 @@ func (c *Client) Connect(ctx context.Context) (*Conn, error) {
 }
 
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {
-	if d := c.Timeouts.forClient().Dial; d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
+	d := wire.Dialer{Addr: c.Addr, Timeout: c.Timeouts.forClient().Dial, Dial: c.Dial}
+	if c.TLS == TLSImplicit {
+		d.Implicit = c.config()
 	}
-	network := "tcp"
-	if len(c.Addr) > 0 && c.Addr[0] == '/' {
-		network = "unix"
-	}
-	dial := c.Dial
-	if dial == nil {
-		dial = (&net.Dialer{}).DialContext
-	}
-	nc, err := dial(ctx, network, c.Addr)
-	if err != nil || c.TLS != TLSImplicit {
-		return nc, err
-	}
-	tc := tls.Client(nc, c.config())
-	if err := tc.HandshakeContext(ctx); err != nil {
-		nc.Close()
-		return nil, err
-	}
-	return tc, nil
+	return d.Connect(ctx)
 }
 
-// config is the TLS configuration.
-func (c *Client) config() *tls.Config {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.TLSConfig != nil {
-		conf = c.TLSConfig.Clone()
-	}
-	if conf.ServerName == "" {
-		conf.ServerName, _, _ = net.SplitHostPort(c.Addr)
-	}
-	return conf
-}
+func (c *Client) config() *tls.Config { return wire.ClientTLS(c.TLSConfig, c.Addr) }
 
 // prepare turns TLS on and logs in, as the mode demands. Whether the server
 // offers STLS is not asked: an attacker in between could answer that (RFC 8314

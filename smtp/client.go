@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/wire"
 	"github.com/postilion-mail/postilion/smtp/sasl"
 )
 
@@ -228,43 +229,21 @@ func (c *Client) open(ctx context.Context, t Target, mode TLSMode) (*Conn, error
 }
 
 func (c *Client) dial(ctx context.Context, t Target, mode TLSMode) (net.Conn, error) {
-	if d := c.Timeouts.withDefaults().Dial; d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
+	d := wire.Dialer{Addr: t.Addr, Timeout: c.Timeouts.withDefaults().Dial, Dial: c.Dial}
+	if mode == TLSImplicit {
+		d.Implicit = t.config(mode)
 	}
-	network := "tcp"
-	if len(t.Addr) > 0 && t.Addr[0] == '/' {
-		network = "unix"
-	}
-	dial := c.Dial
-	if dial == nil {
-		dial = (&net.Dialer{}).DialContext
-	}
-	nc, err := dial(ctx, network, t.Addr)
-	if err != nil || mode != TLSImplicit {
-		return nc, err
-	}
-	tc := tls.Client(nc, t.config(mode))
-	if err := tc.HandshakeContext(ctx); err != nil {
-		nc.Close()
-		return nil, err
-	}
-	return tc, nil
+	return d.Connect(ctx)
 }
 
 // config is the TLS configuration for a target.
 func (t Target) config(mode TLSMode) *tls.Config {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.TLSConfig != nil {
-		conf = t.TLSConfig.Clone()
-	} else if mode == TLSOpportunistic {
+	conf := wire.ClientTLS(t.TLSConfig, t.Addr)
+	if t.TLSConfig == nil && mode == TLSOpportunistic {
 		conf.InsecureSkipVerify = true // better than the clear, which is the alternative
 	}
-	if conf.ServerName == "" {
-		if conf.ServerName = t.Name; t.Name == "" {
-			conf.ServerName, _, _ = net.SplitHostPort(t.Addr)
-		}
+	if t.Name != "" && (t.TLSConfig == nil || t.TLSConfig.ServerName == "") {
+		conf.ServerName = t.Name
 	}
 	return conf
 }
