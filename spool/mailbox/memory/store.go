@@ -183,10 +183,17 @@ func (s *Store) Create(ctx context.Context, name string, use ...string) (mailbox
 	if err != nil {
 		return "", err
 	}
+	id, err := s.create(ctx, name, use)
+	if err == nil {
+		s.changed("") // who watches hears of what has happened, and without our lock
+	}
+	return id, err
+}
+
+func (s *Store) create(ctx context.Context, name string, use []string) (mailbox.ID, error) {
 	if err := s.lock(ctx); err != nil {
 		return "", err
 	}
-	defer s.changed("")
 	defer s.mu.Unlock()
 	if s.byName(name) != nil {
 		return "", mailbox.ErrExists
