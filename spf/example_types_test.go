@@ -105,3 +105,43 @@ func ExampleModifier() {
 	fmt.Println(r.Redirect.Name, r.Redirect.Value, r.Exp.Text == "")
 	// Output: redirect _spf.example.net true
 }
+
+func ExampleIdentity() {
+	report := (&spf.Checker{Resolver: zone(published)}).Check(context.Background(), forger)
+	for _, v := range []spf.Verdict{report.Hello, report.MailFrom} {
+		fmt.Println(v.Identity, v.Result)
+	}
+	// Output:
+	// helo none
+	// mailfrom fail
+}
+
+func ExampleMechanism() {
+	r, err := spf.Parse("v=spf1 mx include:_spf.example.net -all")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, t := range r.Terms {
+		fmt.Println(t.Mechanism, t.Mechanism == spf.All)
+	}
+	// Output:
+	// mx false
+	// include false
+	// all true
+}
+
+func ExampleOutcome() {
+	v := (&spf.Checker{Resolver: zone(published)}).Check(context.Background(), forger).MailFrom
+	last := v.Steps[len(v.Steps)-1]
+	fmt.Println(last.Outcome, last.Outcome == spf.Match)
+	// Output: match true
+}
+
+func ExampleSyntaxError() {
+	_, err := spf.Parse("v=spf1 ip4:300.1.2.3 -all")
+	if all, ok := errors.AsType[spf.SyntaxErrors](err); ok {
+		fmt.Println(len(all), all[0].Offset, all[0].Term)
+	}
+	// Output: 1 7 ip4:300.1.2.3
+}

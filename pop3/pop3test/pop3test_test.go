@@ -250,6 +250,24 @@ func ExampleFault() {
 	// Output: 1 true 2
 }
 
+func ExampleStage() {
+	t := newT() // the test's *testing.T
+	defer t.done()
+
+	for _, stage := range []Stage{AUTH, UIDL, RETR, QUIT} { // whatever goes wrong, no mail is deleted
+		srv := New(t)
+		srv.Deliver("Subject: Lunch\r\n\r\nAt noon?\r\n")
+		srv.On(stage).Drop()
+		_, err := download(context.Background(), srv.Client())
+		fmt.Println(stage, err != nil, srv.Messages())
+	}
+	// Output:
+	// AUTH true 1
+	// UIDL true 1
+	// RETR true 1
+	// QUIT true 1
+}
+
 // exampleT stands for a *testing.T where there is none.
 type exampleT struct {
 	testing.TB
