@@ -218,6 +218,23 @@ func ExampleFault() {
 	// Output: imap: APPEND: NO [OVERQUOTA] mailbox is full
 }
 
+func ExampleStage() {
+	t := newT() // the test's *testing.T
+	defer t.done()
+
+	for _, stage := range []Stage{Greeting, SELECT, FETCH} { // wherever it breaks off, the caller is told
+		srv := New(t)
+		srv.Deliver("INBOX", "Subject: Lunch\r\n\r\nAt noon?\r\n")
+		srv.On(stage).Drop()
+		_, err := read(context.Background(), srv.Client())
+		fmt.Println(stage, err != nil)
+	}
+	// Output:
+	// greeting true
+	// SELECT true
+	// FETCH true
+}
+
 // exampleT stands for a *testing.T where there is none.
 type exampleT struct {
 	testing.TB

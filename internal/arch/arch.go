@@ -1,7 +1,8 @@
 // Package arch holds the rules about the shape of this module and checks them
 // on its source: which package may import which, what non-test code does
-// without, that every exported name is documented, and how long files and
-// functions may grow. Its test runs over the whole module.
+// without, that every exported name is documented and every exported type has
+// an example, and how long files and functions may grow. Its test runs over the
+// whole module.
 //
 // It reads the files alone: no go command, no network, no build tags, so a
 // file for another system is held to the same rules.

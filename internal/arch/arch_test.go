@@ -53,6 +53,11 @@ func TestModule(t *testing.T) {
 		report(t, ps)
 		fmt.Printf("exported names without a doc comment: %d\n", len(ps))
 	})
+	t.Run("examples", func(t *testing.T) {
+		ps := arch.Unexampled(files)
+		report(t, ps)
+		fmt.Printf("exported types without an example: %d\n", len(ps))
+	})
 }
 
 // TestTable holds the table against the folders: a row whose package is gone
@@ -246,6 +251,21 @@ func U() {}
 		got = append(got, p.Text)
 	}
 	assert.Equal(t, []string{"A", "D", "D.E", "D.F", "G.H", "K", "P", "R", "T", "U"}, got)
+}
+
+func TestUnexampled(t *testing.T) {
+	files := module(t, tree(map[string]string{
+		"smtp/a.go":             "package smtp\ntype A struct{}\ntype B struct{}\ntype c struct{}\nfunc f() { type D int }\ntype (\n\tE int\n\tF int\n)\n",
+		"smtp/a_test.go":        "package smtp_test\ntype G int\nfunc ExampleA() {}\nfunc ExampleE_method() {}\nfunc (G) ExampleB() {}\n",
+		"pop3/a_test.go":        "package pop3\nfunc ExampleB() {}\n",
+		"internal/wire/a.go":    "package wire\ntype A int\n",
+		"examples/tour/main.go": "package main\ntype A int\n",
+	}))
+	var got []string
+	for _, p := range arch.Unexampled(files) {
+		got = append(got, p.String())
+	}
+	assert.ElementsMatch(t, []string{"smtp/a.go:3: B", "smtp/a.go:8: F"}, got)
 }
 
 func TestPackageDocs(t *testing.T) {
