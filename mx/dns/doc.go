@@ -57,4 +57,9 @@
 // range), RFC 2308 (negative answers), RFC 3596 (AAAA), RFC 4033 and RFC 6840 §5.7
 // (the AD bit), RFC 5452 (resilience against forged answers), RFC 6891 (EDNS),
 // RFC 7766 (TCP).
+//
+// # Testing
+//
+// dnstest.Zone stands in for any Resolver, with faults where a test wants them;
+// its Start is a server for a Client.
 package dns

@@ -42,8 +42,26 @@
 // either it is refused with 5.7.10. A bounce is sent without the extension, as if
 // it had not asked: better than losing it (RFC 8689 §5).
 //
+// # Limits and defaults
+//
+// Eight domains of a message at a time, two dialogues for each in one attempt
+// (Sessions), a new address every 250 ms while none answers (Stagger), port 25.
+// What a connection may take is in Client.Timeouts, how many are kept in
+// Client.Pool, and how much of the DNS is asked in [mx.Finder]. A body is read
+// once for each dialogue and never held.
+//
 // # Concurrency
 //
 // A Relay is safe for concurrent use; its fields must not change after the
 // first Deliver.
+//
+// # Standards
+//
+// RFC 5321 §5.1 (which host), RFC 8305 (addresses side by side), RFC 8689
+// (REQUIRETLS); places for RFC 7672 (DANE) and RFC 8461 (MTA-STS).
+//
+// # Testing
+//
+// A dnstest.Zone for Finder.Resolver, an smtptest server on loopback with
+// Finder.Allow and Port to let it be found; Trace tells which hosts were tried.
 package relay

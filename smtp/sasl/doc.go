@@ -116,6 +116,12 @@
 // today's Unicode, which differs from 3.2 in five ideographs that were
 // corrected since.
 //
+// # Testing
+//
+// The servers of smtptest, pop3test and imaptest take any login. To test an
+// Authenticator no network is needed: hand the messages of a client's Exchange to
+// the server's and back until both say that they are done.
+//
 // # Where this differs from the first sketch
 //
 // An Exchange has Login, or no server would learn the Identity; Token and

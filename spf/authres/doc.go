@@ -12,11 +12,20 @@
 // [Strip] goes in front of everything that a server accepts from outside (RFC 8601
 // §5), and [Field.Field] cannot be made to write more than one field.
 //
-// [Parse] reads what other servers write, with comments, folding and quoting. It
-// takes at most 64 KiB and 100 results. Values are plain: use them as values, not
-// as parts of header text. The functions keep no state; a reader made by Strip is
-// for one goroutine.
+// [Parse] reads what other servers write, with comments, folding and quoting.
+// Values are plain: use them as values, not as parts of header text.
 //
-// Standards: RFC 8601; RFC 5322 §3.2.2 (comments and folding); RFC 2045 §5.1
+// # Limits
+//
+// Parse takes at most 64 KiB and 100 results; Strip holds one field of 64 KiB in
+// memory, and drops what is longer; a value that is written has at most 256 octets.
+//
+// # Concurrency
+//
+// The functions keep no state; a reader made by Strip is for one goroutine.
+//
+// # Standards
+//
+// RFC 8601; RFC 5322 §3.2.2 (comments and folding); RFC 2045 §5.1
 // (values).
 package authres

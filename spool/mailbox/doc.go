@@ -90,4 +90,9 @@
 // RFC 9051 and RFC 3501 (UIDs, flags, names), RFC 7162 (ModSeq), RFC 6154 (special
 // use), RFC 8474 (IDs), RFC 8514 (saved date), RFC 9208 (quota), RFC 4314 (ACL),
 // RFC 5464 (metadata), RFC 5321 §4.4 (Return-Path), RFC 3463 (codes of errors).
+//
+// # Testing
+//
+// memory is a Store for tests, filled by Import or its Put; mailboxtest checks a
+// Store of your own.
 package mailbox
