@@ -27,6 +27,8 @@ import (
 	"github.com/postilion-mail/postilion/smtp"
 	"github.com/postilion-mail/postilion/smtp/sasl"
 	"github.com/postilion-mail/postilion/spf"
+	"github.com/postilion-mail/postilion/spool"
+	"github.com/postilion-mail/postilion/spool/dirspool"
 	"github.com/postilion-mail/postilion/spool/mailbox"
 )
 
@@ -49,6 +51,7 @@ type config struct {
 	spf                    string
 	maxSize                int64
 	maxConns, failures     int
+	release                bool // what the queue holds back
 	log                    *slog.Logger
 }
 
@@ -89,6 +92,7 @@ func parse(args []string, errOut io.Writer) (*config, error) {
 	f.Int64Var(&c.maxSize, "max-size", 25<<20, "octets of a message")
 	f.IntVar(&c.maxConns, "max-conns-per-ip", 100, "connections of one address at the same time")
 	f.IntVar(&c.failures, "auth-failures", 30, "failed logins a minute of one address before it is slowed")
+	f.BoolVar(&c.release, "release", false, "try again at once what the queue holds back: what waits, and what was on its way at several crashes")
 	if err := f.Parse(args); err != nil {
 		return nil, flag.ErrHelp
 	}
@@ -203,6 +207,21 @@ func (c *config) setDNS(zone string) error {
 	c.mayDial = func(a netip.Addr) bool { return a.IsLoopback() || mx.DefaultAllow(a) }
 	c.resolver, err = dnstest.Parse(string(text))
 	return err
+}
+
+// openQueue opens the queue, and lets go what is held in it where that is asked.
+func (c *config) openQueue(ctx context.Context) (*dirspool.Store, error) {
+	queue, err := dirspool.Open(filepath.Join(c.dir, "spool"), dirspool.Options{Log: c.log})
+	if err != nil || !c.release {
+		return queue, err
+	}
+	for _, action := range []spool.Action{spool.Release, spool.Flush} {
+		if _, err := queue.Apply(ctx, spool.Filter{}, action); err != nil {
+			queue.Close()
+			return nil, err
+		}
+	}
+	return queue, nil
 }
 
 // sub is a folder in dir, which is made.

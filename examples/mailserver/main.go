@@ -14,7 +14,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -29,7 +28,6 @@ import (
 	"github.com/postilion-mail/postilion/smtp/sasl"
 	"github.com/postilion-mail/postilion/spf"
 	"github.com/postilion-mail/postilion/spool"
-	"github.com/postilion-mail/postilion/spool/dirspool"
 	"github.com/postilion-mail/postilion/spool/local"
 	"github.com/postilion-mail/postilion/spool/mailbox/maildir"
 )
@@ -53,7 +51,7 @@ func main() {
 // run is the server, from the first listener to the end of ctx.
 func run(ctx context.Context, c *config, out io.Writer) error {
 	defer c.members.Close()
-	queue, err := dirspool.Open(filepath.Join(c.dir, "spool"), dirspool.Options{Log: c.log})
+	queue, err := c.openQueue(ctx)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ import (
 	"github.com/postilion-mail/postilion/pop3"
 	"github.com/postilion-mail/postilion/smtp"
 	"github.com/postilion-mail/postilion/smtp/sasl"
+	"github.com/postilion-mail/postilion/spool"
+	"github.com/postilion-mail/postilion/spool/dirspool"
 )
 
 // world is a server that runs for one test.
@@ -150,6 +152,7 @@ func TestMailGoesThrough(t *testing.T) {
 
 // It is not an open relay, whatever way is tried.
 func TestNoOpenRelay(t *testing.T) {
+	t.Parallel()
 	x := serve(t)
 	for _, to := range []string{"victim@elsewhere.example", "victim%elsewhere.example@hamburger.edu", `"victim@elsewhere.example"@hamburger.edu`, "victim@[192.0.2.1]"} {
 		for _, from := range []string{"spammer@elsewhere.example", "bob@hamburger.edu", ""} {
@@ -240,6 +243,7 @@ func TestSPF(t *testing.T) {
 
 // Nobody logs in without TLS, from a network that may not, or as nobody.
 func TestLogins(t *testing.T) {
+	t.Parallel()
 	x := serve(t)
 	plain := &sasl.Credentials{User: "bob", Password: "secret", Cleartext: true}
 	_, err := (&pop3.Client{Addr: x.addr["pop3"], TLS: pop3.TLSNone, Auth: plain}).Connect(t.Context())
@@ -266,6 +270,26 @@ func TestRestart(t *testing.T) {
 	assert.Equal(t, []string{"before"}, x.inbox("bob", "secret", 1))
 }
 
+// What is held in the queue waits for an operator, who lets it go with -release.
+func TestRelease(t *testing.T) {
+	dir := t.TempDir()
+	q, err := dirspool.Open(filepath.Join(dir, "spool"), dirspool.Options{})
+	require.NoError(t, err)
+	env, err := smtp.NewEnvelope("alice@crepes.fr", "bob@hamburger.edu")
+	require.NoError(t, err)
+	_, err = spool.Put(t.Context(), q, strings.NewReader("Subject: held\r\n\r\n"), env)
+	require.NoError(t, err)
+	_, err = q.Apply(t.Context(), spool.Filter{}, spool.Hold)
+	require.NoError(t, err)
+	require.NoError(t, q.Close())
+	x := serveIn(t, dir)
+	require.NoError(t, x.strange("alice@crepes.fr", "later", "bob@hamburger.edu"))
+	assert.Equal(t, []string{"later"}, x.inbox("bob", "secret", 1))
+	require.NoError(t, x.stop())
+	x = serveIn(t, dir, "-release")
+	assert.Equal(t, []string{"later", "held"}, x.inbox("bob", "secret", 2))
+}
+
 func TestMistakes(t *testing.T) {
 	for name, args := range map[string][]string{
 		"no domain":   {"-user", "a:b"},
@@ -289,6 +313,7 @@ func TestMistakes(t *testing.T) {
 // Programs of others send and read: Python's smtplib, imaplib and poplib, and
 // curl, all over TLS with the server's own authority.
 func TestForeignPrograms(t *testing.T) {
+	t.Parallel()
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("python3 is not installed")
