@@ -161,7 +161,8 @@ func ExampleID() {
 	fmt.Println(len(id), err)
 	_, err = spool.ParseID("../../etc/passwd")
 	fmt.Println(err != nil)
-	fmt.Println(spool.DerivedID("order", "4711") == spool.DerivedID("order", "4711"))
+	first, again := spool.DerivedID("order", "4711"), spool.DerivedID("order", "4711")
+	fmt.Println(first == again) // the same order gives the same message
 	// Output:
 	// 26 <nil>
 	// true

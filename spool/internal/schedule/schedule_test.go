@@ -94,5 +94,5 @@ func TestNanos(t *testing.T) {
 		at := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
 		assert.Equal(t, at.After(day), Nanos(at) > Nanos(day), year)
 	}
-	assert.EqualValues(t, math.MinInt64, Nanos(time.Time{}))
+	assert.Equal(t, int64(math.MinInt64), Nanos(time.Time{}))
 }
