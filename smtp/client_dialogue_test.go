@@ -398,3 +398,23 @@ func TestHalfMessageIsNeverEnded(t *testing.T) {
 		}
 	}
 }
+
+// A connection that is out of step takes no message, and says so.
+func TestSendOverBrokenConnection(t *testing.T) {
+	c := played(t, `S: 220 mx.example
+C: EHLO client.example
+S: 250 mx.example
+C: NOOP
+S: 421 4.3.2 Going down
+`)
+	nc, err := c.Dial(t.Context(), "tcp", c.Addr)
+	require.NoError(t, err)
+	conn, err := NewConn(t.Context(), nc, false, Timeouts{})
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.Hello(t.Context(), "client.example"))
+	require.Error(t, conn.Noop(t.Context()))
+	sent, err := conn.Send(t.Context(), envelope(t, "a@b.example", "c@d.example"), strings.NewReader("x"))
+	assert.ErrorIs(t, err, errBotched)
+	assert.Nil(t, sent)
+}

@@ -85,6 +85,7 @@ func (s *sending) sent(c *Conn) *Sent {
 // has carried what it may. Who is left in s.left can go on elsewhere.
 func (c *Conn) deliver(ctx context.Context, s *sending) error {
 	defer c.bound(ctx)()
+	s.c = c // whatever comes: what is said of a recipient names the host
 	for len(s.left) > 0 {
 		n := c.room(s)
 		s.to, s.left = s.left[:n:n], s.left[n:]
@@ -160,7 +161,7 @@ func (c *Conn) transact(s *sending) error {
 	if c.botched {
 		return errBotched
 	}
-	s.c, s.accepted, s.committed, s.mailed = c, 0, false, Reply{}
+	s.accepted, s.committed, s.mailed = 0, false, Reply{}
 	c.sending = true
 	defer func() { c.sending = false }()
 	for _, i := range s.to {
