@@ -20,6 +20,7 @@ type DSN struct {
 	ReceivedFrom  string    // the host the message came from; dns
 	OriginalEnvID string    // ENVID of the message (RFC 3461 §4.4)
 	Arrival       time.Time // when the message came to Reporting; zero: not said
+	DeliverBy     time.Time // by when it was to be delivered (RFC 2852 §5); zero: not said
 	Recipients    []DSNRecipient
 
 	// For writing only.
@@ -59,6 +60,7 @@ func ParseDSN(m *Message) (d *DSN, ok bool) {
 	_, d.Gateway = cutTyped(h.Get("DSN-Gateway"))
 	_, d.ReceivedFrom = cutTyped(h.Get("Received-From-MTA"))
 	d.Arrival, _ = ParseDate(h.Get("Arrival-Date"))
+	d.DeliverBy, _ = ParseDate(h.Get("Deliver-By-Date"))
 	for _, g := range groups[1:] {
 		d.Recipients = append(d.Recipients, parseRecipient(g))
 	}
@@ -163,6 +165,7 @@ func (d *DSN) messageFields() *fieldWriter {
 	w.host("DSN-Gateway", d.Gateway)
 	w.host("Received-From-MTA", d.ReceivedFrom)
 	w.dateLine("Arrival-Date", d.Arrival)
+	w.dateLine("Deliver-By-Date", d.DeliverBy)
 	return w
 }
 

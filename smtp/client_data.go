@@ -188,6 +188,7 @@ func (s *sending) end(r Reply) {
 func (s *sending) final(r Reply) Result {
 	res := replyResult(r, s.c.host)
 	res.DSN = r.Positive() && s.c.caps.Has("DSN")
+	res.By = r.Positive() && s.c.caps.Has("DELIVERBY")
 	return res
 }
 

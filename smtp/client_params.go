@@ -24,6 +24,8 @@ func (p Path) append(b []byte) []byte {
 type needs struct {
 	utf8 bool // SMTPUTF8 goes into MAIL
 	body BodyType
+
+	delay bool // the next host is asked to tell of delays
 }
 
 // plan finds out what the message needs and whether the server has it. An error
@@ -41,11 +43,14 @@ func (c *Conn) plan(env *Envelope, o *outgoing) (n needs, err error) {
 		return n, Reject(550, "5.7.30", "Server does not offer REQUIRETLS") // RFC 8689 §4.2.1
 	case !p.HoldUntil.IsZero() && !c.caps.Has("FUTURERELEASE"):
 		return n, Reject(550, "5.5.4", "Server cannot hold messages")
-	case p.DeliverBy.Return && !p.DeliverBy.Time.IsZero() && !c.caps.Has("DELIVERBY"):
+	case p.DeliverBy.Return && !c.mayBeInTime(p.DeliverBy.Time):
 		return n, Reject(550, "5.4.7", "Server does not promise delivery in time") // RFC 2852 §4.1.4.1
 	case p.Body == BodyBinaryMIME && (!c.caps.Has("BINARYMIME") || !c.caps.Has("CHUNKING")):
 		return n, Reject(554, "5.6.3", "Server cannot take binary content") // RFC 3030 §4
 	}
+	// RFC 2852 §4.1.4.2: a host that knows nothing of the time is at least to tell
+	// of delays.
+	n.delay = !p.DeliverBy.Time.IsZero() && !p.DeliverBy.Return && !c.caps.Has("DELIVERBY")
 	if n.body = p.Body; n.body == Body7Bit && (o.eightBit() || !o.whole) {
 		n.body = Body8BitMIME
 	}
@@ -53,6 +58,13 @@ func (c *Conn) plan(env *Envelope, o *outgoing) (n needs, err error) {
 		n.body = Body7Bit // nobody is helped by a bounce: such servers pass eight bits on
 	}
 	return n, nil
+}
+
+// mayBeInTime reports that the server promises to return what it does not
+// deliver by t, and takes what has no longer than that; the zero t is never.
+func (c *Conn) mayBeInTime(t time.Time) bool {
+	least := max(time.Second, time.Duration(c.caps.number("DELIVERBY"))*time.Second)
+	return t.IsZero() || c.caps.Has("DELIVERBY") && time.Until(t) >= least
 }
 
 func (c *Conn) mayRequireTLS() bool { return c.caps.Has("REQUIRETLS") && c.state != nil }
@@ -162,6 +174,17 @@ func (c *Conn) planRcpt(r *Recipient, n needs) error {
 	return nil
 }
 
+// notify is what is asked of the server for a recipient's sender.
+func (n needs) notify(asked Notify) Notify {
+	switch {
+	case !n.delay || asked.Has(NotifyNever):
+		return asked
+	case asked == 0:
+		return NotifyFailure | NotifyDelay
+	}
+	return asked | NotifyDelay
+}
+
 // appendRcpt writes RCPT.
 func (c *Conn) appendRcpt(b []byte, r *Recipient, n needs) []byte {
 	to := r.Path
@@ -170,7 +193,7 @@ func (c *Conn) appendRcpt(b []byte, r *Recipient, n needs) []byte {
 	}
 	b = to.append(append(b, "RCPT TO:"...))
 	if c.caps.Has("DSN") {
-		if s := r.Notify.String(); s != "" {
+		if s := n.notify(r.Notify).String(); s != "" {
 			b = append(append(b, " NOTIFY="...), s...)
 		}
 		if strings.Contains(r.ORcpt, ";") {

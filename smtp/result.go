@@ -31,6 +31,7 @@ type Result struct {
 	Reply  Reply  // what was answered; zero if nobody answered
 	Host   string // who said so, for the report; "" this host
 	DSN    bool   // the next hop offered DSN and reports success itself (RFC 3461 §5.2.1)
+	By     bool   // the next hop offered DELIVERBY and keeps the time from there (RFC 2852 §4.1.4)
 	Err    error  // the private cause; nil if accepted
 }
 

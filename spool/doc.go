@@ -73,6 +73,11 @@
 // warning after four hours, the end after five days (RFC 5321 §4.5.4.1). It is
 // asked by whoever settles.
 //
+// A sender may give a time by which the message is to be delivered (DELIVERBY,
+// RFC 2852). At that time it is returned, if he wants that, or he is told that it
+// is late, once and in the place of the usual warning; and he is told when it goes
+// to a host that does not know of the time.
+//
 // # How much at once
 //
 // [Window] is the usual [Limiter]: for each destination a number of deliveries
@@ -113,15 +118,16 @@
 // up carries a mark in Item.Meta, and is looked up when it is due: an alias table
 // that is down delays the report and not the outcome.
 //
-// DELIVERBY and MT-PRIORITY travel with an envelope, and the Runner does not act on
-// them: a server in front of it does not offer them (smtp.ExtDeliverBy,
-// smtp.ExtMTPriority). Classes take the place of priorities.
+// MT-PRIORITY travels with an envelope, to the next host and to reports about it,
+// and orders nothing here: that a peer may name one does not mean that he is to be
+// served before others. Whom a server trusts it may put into another Class.
 //
 // An Outcome that a store does not take stops the Runner from claiming until it
 // does, since every further delivery might be made twice.
 //
 // # Standards
 //
+// RFC 2852 §4.1 (DELIVERBY), RFC 6710 §4.6 (priority of reports),
 // RFC 5321 §4.5.4.1 (retries) and §6.1 (what 250 promises, and reports to the null
 // sender), RFC 3461 §5.2 and §6 (who is told what, and how), RFC 3464 and RFC 6533
 // (the form of reports), RFC 3463 (enhanced codes), RFC 4865 §5 (held until a

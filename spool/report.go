@@ -30,6 +30,7 @@ type ReportRcpt struct {
 	Rcpt   int    // index in Item.Envelope.To
 	Action string // "failed", "delayed", "delivered", "relayed" or "expanded" (RFC 3464 §2.3.3)
 	Result smtp.Result
+	Status string    // enhanced code; "" is that of Result
 	Until  time.Time // of "delayed": how long it will be tried; zero not known
 }
 
@@ -42,6 +43,7 @@ func (r Report) DSN() *mime.DSN {
 		Reporting:     cmp.Or(r.Name, "localhost"),
 		OriginalEnvID: r.Item.Envelope.Params.EnvID, // RFC 3461 §6.3 (a)
 		Arrival:       r.Item.Created,
+		DeliverBy:     r.Item.Envelope.Params.DeliverBy.Time,
 		Rand:          r.Rand,
 	}
 	if !r.Time.IsZero() {
@@ -69,6 +71,8 @@ func (r Report) DSN() *mime.DSN {
 func (x ReportRcpt) status() string {
 	code := x.Result.Reply.Enhanced
 	switch {
+	case x.Status != "":
+		return x.Status
 	case x.Action != "failed" && x.Action != "delayed":
 		if code != "" && code[0] != '2' {
 			return ""

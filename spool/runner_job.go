@@ -85,6 +85,9 @@ var errDead = &smtp.Error{Reply: smtp.Reply{Code: 451, Enhanced: "4.4.1", Text: 
 // errPanic is what the sender may hear of a panic: nothing.
 var errPanic = errors.New("spool: the delivery agent panicked")
 
+// errExpired is why nothing was tried.
+var errExpired = errors.New("spool: delivery time expired")
+
 // attempt gives a result for each of claim.Due, and the place back. Recipients
 // that are only reported on were accepted before they came here.
 func (j *job) attempt(ctx context.Context, unreadable error) smtp.Results {
@@ -97,6 +100,11 @@ func (j *job) attempt(ctx context.Context, unreadable error) smtp.Results {
 	var got smtp.Results
 	switch {
 	case len(to) == 0:
+	case j.expired():
+		for range to {
+			got = append(got, late)
+		}
+		unreadable = errExpired // nothing was tried: that says nothing of the destination
 	case !j.dead.IsZero():
 		got = smtp.Failed(len(to), errDead)
 	case unreadable != nil:

@@ -12,6 +12,7 @@ import (
 type verdict struct {
 	Outcome
 	action string // of the report; "" none
+	status string // of the report; "" is that of the result
 }
 
 // judge decides about each recipient of the claim. Who was not tried, because we
@@ -39,7 +40,10 @@ func (j *job) decide(p Progress, r smtp.Result) verdict {
 		v.Next = j.dead // to be tried as soon as it may be
 	}
 	warn := !v.Next.IsZero() && !p.Warned && j.retry.Warn(j.claim.Item, p)
-	v.action = action(j.claim.Item.Envelope.From, j.rcpt(p), v.Outcome, warn)
+	if by := j.claim.Item.Envelope.Params.DeliverBy; !by.Time.IsZero() {
+		warn = v.inTime(by, j.r.now()) && !p.Warned
+	}
+	v.action = action(&j.claim.Item.Envelope, j.rcpt(p), v.Outcome, warn)
 	if v.action == "delayed" {
 		v.Warned = true
 	}
@@ -48,10 +52,12 @@ func (j *job) decide(p Progress, r smtp.Result) verdict {
 
 // action is the word for the sender (RFC 3464 §2.3.3), "" if there is nothing to
 // say to him, or no sender: a report never causes another one (RFC 5321 §4.5.5).
-func action(from smtp.Path, rcpt smtp.Recipient, o Outcome, warn bool) string {
+func action(env *smtp.Envelope, rcpt smtp.Recipient, o Outcome, warn bool) string {
 	switch {
-	case from.IsNull():
+	case env.From.IsNull():
 		return ""
+	case o.Result.Status == smtp.Accepted && tellsRelay(env.Params.DeliverBy, rcpt, o.Result):
+		return "relayed"
 	case o.Result.Status == smtp.Accepted:
 		if !rcpt.Notify.Has(smtp.NotifySuccess) {
 			return ""

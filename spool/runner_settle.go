@@ -54,7 +54,7 @@ func (j *job) report(ctx context.Context) []followup {
 		if v.action == "" {
 			continue
 		}
-		rr := ReportRcpt{Rcpt: v.Rcpt, Action: v.action, Result: v.Result}
+		rr := ReportRcpt{Rcpt: v.Rcpt, Action: v.action, Result: v.Result, Status: v.status}
 		if v.action == "delayed" {
 			rr.Until = j.retry.Until(it)
 		}
@@ -112,6 +112,7 @@ func (j *job) reportItem(d *mime.Draft, id ID) *Item {
 		env.Params.Body = smtp.Body8BitMIME
 	}
 	env.Params.RequireTLS = it.Envelope.Params.RequireTLS // RFC 8689 §5
+	env.Params.Priority = it.Envelope.Params.Priority     // RFC 6710 §4.6
 	report := &Item{ID: id, Envelope: env, Class: it.Class}
 	if j.r.Expand != nil {
 		report.Meta = map[string]string{metaExpand: "1"}
