@@ -96,5 +96,6 @@
 //
 // # Testing
 //
-// Memory and a Post that keeps what it gets are all that a test needs.
+// Memory and a Post that keeps what it gets are all that a test needs. Package
+// listtest checks Members and Held of your own.
 package list

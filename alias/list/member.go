@@ -30,8 +30,9 @@ const (
 )
 
 // Members is where subscriptions are kept. list is the address of a list; member
-// addresses are told apart without regard to case. The methods may be called
-// concurrently. [Memory] and [Dir] are two.
+// addresses are told apart without regard to case, and kept as they were written
+// first. The methods may be called concurrently. [Memory] and [Dir] are two;
+// package listtest checks one of your own.
 type Members interface {
 	// All yields the members of a list, each once. Who joins or leaves meanwhile
 	// may be missing or not. No lock is held while the caller looks at one; an

@@ -9,9 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -52,92 +50,6 @@ func set(t testing.TB, s Members, list, member string, fn func(*Member)) {
 }
 
 func subscribed(x *Member) { x.State = Subscribed }
-
-func TestMembers(t *testing.T) {
-	onBoth(t, func(t *testing.T, s store) {
-		assert.Empty(t, all(t, s, "team"))
-		set(t, s, "team", "bob", func(x *Member) {
-			assert.Equal(t, Member{Path: path("bob")}, *x, "who is none has a path and nothing else")
-			x.State = Subscribed
-		})
-		set(t, s, "TEAM", "ANN", subscribed)
-		set(t, s, "other", "eve", subscribed)
-		got := all(t, s, "team")
-		require.Len(t, got, 2, "the case of names makes no difference")
-		assert.Equal(t, path("ANN"), got[0].Path, "but is kept")
-		set(t, s, "team", "ann", func(x *Member) {
-			assert.Equal(t, Subscribed, x.State)
-			x.Bounces = 3
-		})
-		assert.Equal(t, 3, all(t, s, "team")[0].Bounces)
-
-		err := s.Update(t.Context(), path("team"), path("bob"), func(x *Member) error { x.State = Disabled; return errDisk })
-		assert.ErrorIs(t, err, errDisk)
-		assert.Equal(t, Subscribed, all(t, s, "team")[1].State, "an error changes nothing")
-		set(t, s, "team", "ann", func(x *Member) { x.State = "" })
-		set(t, s, "team", "nobody", func(x *Member) {})
-		assert.Len(t, all(t, s, "team"), 1)
-
-		ended, cancel := context.WithCancel(t.Context())
-		cancel()
-		assert.ErrorIs(t, s.Update(ended, path("team"), path("bob"), nil), context.Canceled)
-		for _, err := range s.All(ended, path("team")) {
-			assert.ErrorIs(t, err, context.Canceled)
-		}
-		for x := range s.All(t.Context(), path("team")) {
-			set(t, s, "team", x.Path.Address(), func(x *Member) { x.Bounces++ }) // no lock is held
-			break
-		}
-	})
-}
-
-func TestMembersConcurrently(t *testing.T) {
-	onBoth(t, func(t *testing.T, s store) {
-		var wg sync.WaitGroup
-		for i := range 8 {
-			wg.Go(func() {
-				for range 10 {
-					set(t, s, "team", "bob", func(x *Member) { x.State, x.Bounces = Subscribed, x.Bounces+1 })
-					set(t, s, "team", fmt.Sprint("m", i), subscribed)
-					all(t, s, "team")
-				}
-			})
-		}
-		wg.Wait()
-		got := all(t, s, "team")
-		assert.Len(t, got, 9)
-		assert.Equal(t, 80, got[0].Bounces)
-	})
-}
-
-func TestHeld(t *testing.T) {
-	const id = "abcdefghi2"
-	env := smtp.Envelope{ID: "q1", From: path("ann"), To: []smtp.Recipient{{Path: path("team")}}, Prefix: []byte("X: y\r\n")}
-	onBoth(t, func(t *testing.T, s store) {
-		_, _, err := s.Open(t.Context(), id)
-		assert.ErrorIs(t, err, fs.ErrNotExist)
-		require.NoError(t, s.Drop(t.Context(), id))
-		require.NoError(t, s.Hold(t.Context(), id, env, strings.NewReader("hello")))
-		require.NoError(t, s.Hold(t.Context(), id, smtp.Envelope{}, strings.NewReader("jello")), "the first stays")
-		got, blob, err := s.Open(t.Context(), id)
-		require.NoError(t, err)
-		assert.Equal(t, env, got)
-		b, err := io.ReadAll(io.NewSectionReader(blob, 0, blob.Size()))
-		require.NoError(t, err)
-		assert.Equal(t, "hello", string(b))
-		require.NoError(t, s.Drop(t.Context(), id))
-		require.NoError(t, blob.Close())
-		_, _, err = s.Open(t.Context(), id)
-		assert.ErrorIs(t, err, fs.ErrNotExist)
-
-		assert.ErrorIs(t, s.Hold(t.Context(), id, env, iotest.ErrReader(errDisk)), errDisk)
-		ended, cancel := context.WithCancel(t.Context())
-		cancel()
-		assert.ErrorIs(t, s.Hold(ended, id, env, strings.NewReader("x")), context.Canceled)
-		_, _, err = s.Open(t.Context(), id)
-		assert.ErrorIs(t, err, fs.ErrNotExist, "half a post is none")
-	})
-}
 
 var errDisk = errors.New("disk on fire")
 

@@ -47,6 +47,8 @@ var allowed = map[string][]string{
 	"alias":      {"smtp"},
 	"alias/list": {"alias", "smtp", "mime"},
 
+	"alias/list/listtest": {"alias/list", "smtp"},
+
 	"internal/wire":     {},
 	"internal/addr":     {"golang.org/x/net/idna"},
 	"internal/serve":    {},
@@ -63,7 +65,7 @@ var allowed = map[string][]string{
 // testing and may panic.
 var testHelpers = []string{
 	"smtp/smtptest", "pop3/pop3test", "imap/imaptest", "mx/dns/dnstest",
-	"spool/spooltest", "spool/mailbox/mailboxtest",
+	"spool/spooltest", "spool/mailbox/mailboxtest", "alias/list/listtest",
 	"internal/fake", "internal/memnet", "internal/testcert", "internal/script", "internal/arch", "internal/rfcref",
 }
 
