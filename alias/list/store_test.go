@@ -19,23 +19,6 @@ import (
 	"github.com/postilion-mail/postilion/smtp"
 )
 
-// store is both kinds of it.
-type store interface {
-	Members
-	Held
-}
-
-// onBoth runs f over both stores.
-func onBoth(t *testing.T, f func(t *testing.T, s store)) {
-	t.Run("memory", func(t *testing.T) { f(t, &Memory{}) })
-	t.Run("dir", func(t *testing.T) {
-		d, err := OpenDir(t.TempDir())
-		require.NoError(t, err)
-		defer func() { require.NoError(t, d.Close()) }()
-		f(t, d)
-	})
-}
-
 func all(t testing.TB, s Members, list string) (out []Member) {
 	for x, err := range s.All(context.Background(), path(list)) {
 		require.NoError(t, err)

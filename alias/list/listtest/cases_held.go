@@ -42,7 +42,7 @@ func envelope() smtp.Envelope {
 func read(ctx context.Context, s list.Held, id string) (env smtp.Envelope, body string, err error) {
 	env, blob, err := s.Open(ctx, id)
 	if err != nil {
-		return env, "", fmt.Errorf("Open: %w", err)
+		return env, "", fmt.Errorf("calling Open: %w", err)
 	}
 	b, err := io.ReadAll(io.NewSectionReader(blob, 0, blob.Size()))
 	return env, string(b), errors.Join(err, blob.Close())
@@ -54,7 +54,7 @@ func heldUnknown(ctx context.Context, s list.Held) error {
 		return err
 	}
 	if err := s.Drop(ctx, idA); err != nil {
-		return fmt.Errorf("Drop: %w", err)
+		return fmt.Errorf("calling Drop: %w", err)
 	}
 	return nil
 }
@@ -63,7 +63,7 @@ func heldWhole(ctx context.Context, s list.Held) error {
 	text := "Subject: odd\r\n\r\n\x00\xff.\r\n.\r\nFrom here\n\r" + strings.Repeat("line\r\n", 200_000)
 	for id, body := range map[string]string{idA: text, idB: ""} {
 		if err := s.Hold(ctx, id, envelope(), strings.NewReader(body)); err != nil {
-			return fmt.Errorf("Hold: %w", err)
+			return fmt.Errorf("calling Hold: %w", err)
 		}
 		env, got, err := read(ctx, s, id)
 		if err != nil {
@@ -82,7 +82,7 @@ func heldWhole(ctx context.Context, s list.Held) error {
 func heldOwn(ctx context.Context, s list.Held) error {
 	env := envelope()
 	if err := s.Hold(ctx, idA, env, strings.NewReader("hello")); err != nil {
-		return fmt.Errorf("Hold: %w", err)
+		return fmt.Errorf("calling Hold: %w", err)
 	}
 	copy(env.Prefix, "Subject:")
 	env.To[0].Path = path("eve")
@@ -93,7 +93,7 @@ func heldOwn(ctx context.Context, s list.Held) error {
 func heldFirst(ctx context.Context, s list.Held) error {
 	err := errors.Join(s.Hold(ctx, idA, envelope(), strings.NewReader("hello")), s.Hold(ctx, idA, smtp.Envelope{}, strings.NewReader("jello")))
 	if err != nil {
-		return fmt.Errorf("Hold: %w", err)
+		return fmt.Errorf("calling Hold: %w", err)
 	}
 	env, body, err := read(ctx, s, idA)
 	return errors.Join(err, want("the body", body, "hello"), want("the envelope", env, envelope()))
@@ -121,14 +121,14 @@ func heldContext(ctx context.Context, s list.Held) error {
 func heldDrop(ctx context.Context, s list.Held) error {
 	err := errors.Join(s.Hold(ctx, idA, envelope(), strings.NewReader("hello")), s.Hold(ctx, idB, envelope(), strings.NewReader("other")))
 	if err != nil {
-		return fmt.Errorf("Hold: %w", err)
+		return fmt.Errorf("calling Hold: %w", err)
 	}
 	_, blob, err := s.Open(ctx, idA)
 	if err != nil {
-		return fmt.Errorf("Open: %w", err)
+		return fmt.Errorf("calling Open: %w", err)
 	}
 	if err := s.Drop(ctx, idA); err != nil {
-		return fmt.Errorf("Drop: %w", err)
+		return fmt.Errorf("calling Drop: %w", err)
 	}
 	b, err := io.ReadAll(io.NewSectionReader(blob, 0, blob.Size()))
 	if err = errors.Join(err, blob.Close(), want("what was open", string(b), "hello")); err != nil {
@@ -145,11 +145,11 @@ func heldDrop(ctx context.Context, s list.Held) error {
 func heldAnywhere(ctx context.Context, s list.Held) error {
 	text := []byte(strings.Repeat("0123456789", 10_000))
 	if err := s.Hold(ctx, idA, envelope(), bytes.NewReader(text)); err != nil {
-		return fmt.Errorf("Hold: %w", err)
+		return fmt.Errorf("calling Hold: %w", err)
 	}
 	_, blob, err := s.Open(ctx, idA)
 	if err != nil {
-		return fmt.Errorf("Open: %w", err)
+		return fmt.Errorf("calling Open: %w", err)
 	}
 	defer blob.Close()
 	errs := make([]error, 8)

@@ -28,7 +28,7 @@ var membersCases = []testCase[list.Members]{
 func all(ctx context.Context, s list.Members, name string) (out []list.Member, err error) {
 	for m, err := range s.All(ctx, path(name)) {
 		if err != nil {
-			return out, fmt.Errorf("All: %w", err)
+			return out, fmt.Errorf("calling All: %w", err)
 		}
 		out = append(out, m)
 	}
@@ -38,7 +38,7 @@ func all(ctx context.Context, s list.Members, name string) (out []list.Member, e
 // set changes a member of team.
 func set(ctx context.Context, s list.Members, name string, fn func(*list.Member)) error {
 	if err := s.Update(ctx, path("team"), path(name), func(m *list.Member) error { fn(m); return nil }); err != nil {
-		return fmt.Errorf("Update of %s: %w", name, err)
+		return fmt.Errorf("updating %s: %w", name, err)
 	}
 	return nil
 }

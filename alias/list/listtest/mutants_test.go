@@ -115,7 +115,10 @@ var membersMutants = map[string][]*members{
 	"members/once": {{all: func(s *members, ctx context.Context, name smtp.Path) iter.Seq2[list.Member, error] {
 		return func(yield func(list.Member, error) bool) {
 			for m, err := range s.Memory.All(ctx, name) {
-				if !yield(m, err) || !yield(m, err) {
+				if !yield(m, err) {
+					return
+				}
+				if !yield(m, err) { // again
 					return
 				}
 			}
@@ -175,7 +178,6 @@ func locked(unlocks bool) *members {
 // held is a good store with broken methods in its place.
 type held struct {
 	list.Memory
-	mu   sync.Mutex
 	kept map[string]smtp.Envelope // by those mutants that keep it themselves
 	hold func(s *held, ctx context.Context, id string, env smtp.Envelope, body io.Reader) error
 	open func(s *held, ctx context.Context, id string) (smtp.Envelope, list.Blob, error)
