@@ -102,11 +102,15 @@ func (r *Root) forget(name string) {
 	}
 }
 
-// OpenFile opens a file; see os.OpenFile.
+// OpenFile opens a file; see os.OpenFile. On Linux a symbolic link in its place
+// is an error, wherever it leads.
 func (r *Root) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	if !fs.ValidPath(name) || name == "." {
+		return nil, &os.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
 	var f *os.File
 	err := r.in(path.Dir(name), func(d *dir) (err error) {
-		f, err = d.root.OpenFile(path.Base(name), flag, perm)
+		f, err = open(d, path.Base(name), flag, perm)
 		return err
 	})
 	if err != nil {

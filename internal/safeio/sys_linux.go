@@ -2,6 +2,7 @@ package safeio
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -50,6 +51,24 @@ func space(f *os.File) (Space, error) {
 		s.Inodes = -1
 	}
 	return s, nil
+}
+
+// open is one system call where os.Root takes six: a file of the disk needs no
+// place in the poller, and asking for one sets its descriptor to non-blocking
+// and back. name is a single element, and a link in its place is not followed.
+func open(d *dir, name string, flag int, perm fs.FileMode) (f *os.File, err error) {
+	err = control("openat", d.self, func(at int) error {
+		fd, err := syscall.Openat(at, name, flag|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, uint32(perm.Perm()))
+		if err == nil {
+			f = os.NewFile(uintptr(fd), name)
+		}
+		return err
+	})
+	var failed *os.PathError
+	if errors.As(err, &failed) {
+		failed.Path = name // and not that of the directory
+	}
+	return f, err
 }
 
 // rename uses the open directories: os.Root walks to both from the top, which
