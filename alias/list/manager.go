@@ -24,12 +24,10 @@ type Manager struct {
 	// Post queues one body for all envelopes, in one step: spool.Put, bound to a
 	// store.
 	Post func(ctx context.Context, body io.Reader, envs ...smtp.Envelope) error
-	// Next, which may be nil, is [spool.Next]: it is asked before Post, and queues
-	// a post to all members in the step that settles the message it came by. With
-	// Post alone a crash between the two sends it to all a second time. It reports
-	// false where it cannot, and Post does it.
-	//
-	// [spool.Next]: https://pkg.go.dev/github.com/postilion-mail/postilion/spool#Next
+	// Next, which may be nil, is spool.Next: it is asked before Post, and queues a
+	// post to all members in the step that settles the message it came by. With Post
+	// alone a crash between the two sends it to all a second time. It reports false
+	// where it cannot, and Post does it.
 	Next func(ctx context.Context, to smtp.Path, body func() (io.Reader, error), envs ...smtp.Envelope) bool
 
 	// Rewriter signs: senders of copies, so that a bounce says whose it is and
