@@ -172,8 +172,7 @@ func ExampleListOptions() {
 	srv, conn, done := account()
 	defer done()
 	srv.Deliver("Sent")
-	list, err := conn.List(context.Background(), "*", imap.ListOptions{Status: true})
-	for _, m := range list {
+	for m, err := range conn.List(context.Background(), "*", imap.ListOptions{Status: true}) {
 		fmt.Println(m.Name, m.Status.Messages, err)
 	}
 	// Output:

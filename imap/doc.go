@@ -41,7 +41,8 @@
 // a copy and an expunge where it must be, IDLE a NOOP each minute, LIST-STATUS a
 // batch of STATUS. A set that is too long for one command goes out in several.
 //
-// Fetch holds one message at a time in memory, and Download streams a section of
+// List tells of mailboxes as Fetch does of messages, and Collect makes a slice of
+// either. Fetch holds one message at a time in memory, and Download streams a section of
 // any size. Sync tells what changed since the last visit. Events tell what the
 // server says by itself, within any method and in Idle. Conn.Do is for commands
 // that have no method.
