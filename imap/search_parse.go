@@ -270,7 +270,7 @@ func (k *keyParser) extension(word string) *key {
 		}
 		p.c.condstoreAware(p)
 		return &key{kind: keyModSeq, n: p.Number64()}
-	case "UIDAFTER", "UIDBEFORE": // RFC 9738 §3.2: how to go on behind a limit
+	case "UIDAFTER", "UIDBEFORE": // RFC 9738: how to go on behind a limit
 		p.SP()
 		return uidKey(word == "UIDAFTER", p.NZNumber())
 	case "EMAILID", "THREADID": // RFC 8474 §5.3

@@ -241,7 +241,7 @@ func (p *parser) resync() *resync {
 		}
 	}
 	if p.Take('(') {
-		if p.c.on&uidonly != 0 { // RFC 9586 §3.2: message sequence match data
+		if p.c.on&uidonly != 0 { // RFC 9586: message sequence match data
 			p.refused = uidRequired
 		}
 		q.seqs = p.known()
