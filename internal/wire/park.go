@@ -58,3 +58,8 @@ func (r *Reader) park(until time.Time) error {
 	r.parked = true
 	return ErrParked
 }
+
+// Lend leaves the connection without a read deadline to somebody who reads from
+// it himself, a handshake say, and has his own bound. [Reader.Reset] takes it
+// back.
+func (r *Reader) Lend() { r.setDeadline(time.Time{}) }
