@@ -92,9 +92,10 @@
 // Passwords are neither asked for nor taken without TLS, unless InsecureAuth says
 // that the network is trusted.
 //
-// A connection that waits holds no buffer and one goroutine with a small stack,
-// some 7 KiB in all, in IDLE too. One that is compressed holds a window of 32 KiB
-// and what compress/flate needs to write.
+// A connection that has waited for a tenth of a second holds no buffer and one
+// goroutine with the smallest stack there is, some 6 KiB in all, in IDLE too. One
+// that is compressed holds a window of 32 KiB, what compress/flate needs to write,
+// and a stack of the usual size.
 //
 // # Concurrency
 //

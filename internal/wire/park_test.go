@@ -1,3 +1,5 @@
+//go:build unix
+
 package wire
 
 import (
@@ -150,9 +152,42 @@ func TestParkKeepsTheDeadline(t *testing.T) {
 		assert.False(t, r.Parked())
 		assert.GreaterOrEqual(t, time.Since(start), 3*patience)
 	}
-	r, _, socket := park(t, "tcp", time.Hour)
-	_ = socket.SetReadDeadline(past) // the second half of a nudge that was answered
-	require.ErrorIs(t, <-waiting(r), ErrParked, "it is no reason to give up")
+}
+
+// The second half of a nudge that was answered before is no reason to give up.
+func TestParkAfterALateNudge(t *testing.T) {
+	r, peer, socket := park(t, "tcp", time.Hour)
+	r.Deadline = nil
+	_ = socket.SetReadDeadline(past)
+	require.ErrorIs(t, <-waiting(r), ErrParked)
+	_, err := io.WriteString(peer, "NOOP\r\n")
+	require.NoError(t, err)
+	require.NoError(t, <-waiting(r))
+}
+
+// A machine so slow that each brief deadline has passed before the read it was
+// meant for still gets at what is there.
+func TestParkNeverStarves(t *testing.T) {
+	for _, network := range parkable {
+		us, peer, _ := parkPair(t, network)
+		r := NewReader(slow{us})
+		r.socket = NewReader(us).socket
+		r.try = r.tryOnce
+		_, err := io.WriteString(peer, "NOOP\r\n")
+		require.NoError(t, err)
+		require.ErrorIs(t, r.Ready(), ErrParked, network)
+		require.NoError(t, <-waiting(r), network)
+	}
+}
+
+// slow is a connection whose near deadlines pass at once.
+type slow struct{ net.Conn }
+
+func (s slow) SetReadDeadline(t time.Time) error {
+	if !t.IsZero() && time.Until(t) <= patience {
+		t = past
+	}
+	return s.Conn.SetReadDeadline(t)
 }
 
 // Nobody is asked to go where there is nothing to wait with, or where a deadline

@@ -229,13 +229,17 @@ func (r *Reader) Fill(want int) error {
 // await is one read until the deadline, or until somebody wakes or nudges.
 func (r *Reader) await() (int, error) {
 	var until time.Time
-	switch {
-	case r.parked:
-		until, r.parked = r.until, false
-	case r.Deadline != nil:
-		until = r.Deadline()
+	brief := false
+	if r.parked {
+		// There is something to read, and its deadline is set. A brief one
+		// might pass before a machine under load has got as far as reading.
+		r.parked = false
+	} else {
+		if r.Deadline != nil {
+			until = r.Deadline()
+		}
+		brief = r.setDeadlines(until)
 	}
-	brief := r.setDeadlines(until)
 	if err := r.disturbed(); err != nil {
 		return 0, err
 	}
