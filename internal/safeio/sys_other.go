@@ -3,7 +3,9 @@
 package safeio
 
 import (
+	"cmp"
 	"errors"
+	"io"
 	"os"
 	"runtime"
 )
@@ -24,4 +26,21 @@ func allocate(*os.File, int64) error { return nil }
 func space(*os.File) (Space, error) { return Space{-1, -1}, nil }
 
 // rename cannot be done by open directories; the caller walks.
-func rename(*os.File, string, *os.File, string) error { return errors.ErrUnsupported }
+func rename(*dir, string, *dir, string) error { return errors.ErrUnsupported }
+
+// readInto reads as everything else does.
+func readInto(d *dir, name string, buf []byte) (n int, err error) {
+	if info, err := d.root.Lstat(name); err != nil || !info.Mode().IsRegular() {
+		return 0, cmp.Or(err, error(&os.PathError{Op: "open", Path: name, Err: errors.ErrUnsupported}))
+	}
+	f, err := d.root.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	n, err = f.ReadAt(buf, 0)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
