@@ -318,3 +318,37 @@ func TestRest(t *testing.T) {
 	_, err = r.Lstat("d/x300")
 	assert.Error(t, err)
 }
+
+// TestRenameIn: up to the first that fails.
+func TestRenameIn(t *testing.T) {
+	r, err := OpenRoot(t.TempDir())
+	require.NoError(t, err)
+	defer r.Close()
+	require.NoError(t, r.Mkdir("d", 0o700))
+	for _, n := range []string{"a", "b", "c"} {
+		create(t, r, "d/"+n, n)
+	}
+	rename := func(pairs ...string) (asked int, err error) {
+		return asked, r.RenameIn("d", func(yield func(string, string) bool) {
+			for i := 0; i < len(pairs); i += 2 {
+				if asked++; !yield(pairs[i], pairs[i+1]) {
+					return
+				}
+			}
+		})
+	}
+	_, err = rename("a", "a1", "b", "b1")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a1", "b1", "c"}, names(t, r, "d"))
+	_, err = rename("a1", "a2", "none", "x", "b1", "b2")
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.Equal(t, []string{"a2", "b1", "c"}, names(t, r, "d"))
+	for _, bad := range []string{"../x", ".", "..", "", "x/y", "/x"} {
+		_, err = rename("c", bad)
+		assert.Error(t, err, bad)
+		_, err = rename(bad, "x")
+		assert.Error(t, err, bad)
+	}
+	assert.Equal(t, []string{"a2", "b1", "c"}, names(t, r, "d"))
+	assert.Error(t, r.RenameIn("../d", nil))
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"strings"
@@ -195,6 +196,21 @@ func (r *Root) Rename(from, to string) error {
 		return r.top.Rename(from, to)
 	}
 	return err
+}
+
+// RenameIn renames files within one directory, each as [Root.Rename] does, in the
+// order in which pairs yields old and new names. It ends with the first error,
+// and does not ask pairs for more than failed.
+func (r *Root) RenameIn(name string, pairs iter.Seq2[string, string]) error {
+	if !fs.ValidPath(name) {
+		return pathError(OpRename, name, fs.ErrInvalid)
+	}
+	return r.in(name, func(d *dir) error { return renameIn(d, pairs) })
+}
+
+// element reports whether a name is one of a file in a directory.
+func element(name string) bool {
+	return name != "" && name != "." && name != ".." && strings.IndexByte(name, '/') < 0
 }
 
 // Link gives a file a second name, which must be free.

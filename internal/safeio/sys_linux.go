@@ -2,6 +2,7 @@ package safeio
 
 import (
 	"errors"
+	"iter"
 	"os"
 	"syscall"
 )
@@ -58,6 +59,21 @@ func rename(from *dir, old string, to *dir, name string) error {
 			return syscall.Renameat(a, old, a, name)
 		}
 		return to.control("renameat", name, func(b int) error { return syscall.Renameat(a, old, b, name) })
+	})
+}
+
+// renameIn holds the directory once for all.
+func renameIn(d *dir, pairs iter.Seq2[string, string]) error {
+	return d.control("renameat", "", func(fd int) error {
+		for from, to := range pairs {
+			if !element(from) || !element(to) {
+				return syscall.EINVAL
+			}
+			if err := retry(func() error { return syscall.Renameat(fd, from, fd, to) }); err != nil {
+				return &os.LinkError{Op: "renameat", Old: from, New: to, Err: err}
+			}
+		}
+		return nil
 	})
 }
 

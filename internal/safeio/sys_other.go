@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"iter"
 	"os"
 	"runtime"
 )
@@ -27,6 +28,18 @@ func space(*os.File) (Space, error) { return Space{-1, -1}, nil }
 
 // rename cannot be done by open directories; the caller walks.
 func rename(*dir, string, *dir, string) error { return errors.ErrUnsupported }
+
+func renameIn(d *dir, pairs iter.Seq2[string, string]) error {
+	for from, to := range pairs {
+		if !element(from) || !element(to) {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: os.ErrInvalid}
+		}
+		if err := d.root.Rename(from, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // readInto reads as everything else does.
 func readInto(d *dir, name string, buf []byte) (n int, err error) {
