@@ -68,6 +68,10 @@ type account struct {
 	refs      int       // open stores; guarded by Tree.mu
 	idleSince time.Time // guarded by Tree.mu
 
+	resting *resting    // nil: it never rests
+	active  atomic.Bool // used since resting looked
+	awake   bool        // guarded by resting.mu
+
 	watchers mailbox.Watchers[mailbox.ID]
 	quota    quota // with the lock
 }
@@ -87,7 +91,11 @@ func newAccount(user string, o options, open func() (safeio.FS, error)) (*accoun
 	return a, nil
 }
 
-func (a *account) fs() safeio.FS { return *a.fsys.Load() }
+// fs is the directory of the account.
+func (a *account) fs() safeio.FS {
+	a.use()
+	return *a.fsys.Load()
+}
 
 // How long to wait between two looks at a lock that another process holds.
 const (

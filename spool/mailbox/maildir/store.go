@@ -298,11 +298,13 @@ func (s *store) Counts(ctx context.Context, id mailbox.ID) (mailbox.Counts, erro
 	if err := f.upToDate(ctx); err != nil {
 		return mailbox.Counts{}, s.wrap(err)
 	}
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	c := f.idx.sum
-	c.State = f.state()
-	return c, nil
+	var c mailbox.Counts
+	err = f.read(ctx, func(x *index) error {
+		c = x.sum
+		c.State = f.state()
+		return nil
+	})
+	return c, s.wrap(err)
 }
 
 // subscriptionFile is the one that others read too: a name on each line, with

@@ -34,12 +34,14 @@ type Tree struct {
 	MaxMessages int64         // of a user; 0 means no limit
 	MaxIdle     int           // accounts that stay open without a session; 0 means 64
 	Poll        time.Duration // how often a watched mailbox is looked at for what other programs do; 0 means 1 s
+	Rest        time.Duration // how long files and indexes stay open that nobody uses, up to twice that; 0 means 5 s
 
 	Now  func() time.Time // nil means time.Now
 	Rand io.Reader        // read by several goroutines at a time; nil means crypto/rand
 
 	mu     sync.Mutex // guards all below
 	users  map[string]*account
+	rest   resting
 	closed bool
 }
 
@@ -120,7 +122,9 @@ func (t *Tree) Open(ctx context.Context, user string) (mailbox.Store, error) {
 		}
 		if t.users == nil {
 			t.users = map[string]*account{}
+			t.rest.after = cmp.Or(t.Rest, defaultRest)
 		}
+		a.resting = &t.rest
 		t.users[user] = a
 	}
 	a.refs++
@@ -187,6 +191,7 @@ func (t *Tree) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
+	t.rest.stop()
 	var errs []error
 	for _, a := range t.users {
 		errs = append(errs, a.close())
