@@ -198,6 +198,9 @@ func fill(b *testing.B, dir, user string, messages, size int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	if _, err := m.Changes(b.Context(), 0); err != nil { // there is an index from now on
+		b.Fatal(err)
+	}
 }
 
 // download fetches everything, by our client, and gives the octets.

@@ -1,7 +1,6 @@
 package maildir
 
 import (
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -97,7 +96,7 @@ func (a *account) rest() bool {
 	}
 	defer func() { a.turn <- struct{}{} }()
 	a.mu.Lock()
-	folders := slices.Collect(maps.Values(a.folders))
+	folders := slices.Clone(a.folders)
 	a.mu.Unlock()
 	for _, f := range folders {
 		f.rest()

@@ -41,6 +41,7 @@ type Tree struct {
 
 	mu     sync.Mutex // guards all below
 	users  map[string]*account
+	shared *options // of all accounts
 	rest   resting
 	closed bool
 }
@@ -105,8 +106,7 @@ func (t *Tree) Open(ctx context.Context, user string) (mailbox.Store, error) {
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(t.Dir, name)
-	if err := checkUser(dir); err != nil {
+	if err := checkUser(filepath.Join(t.Dir, name)); err != nil {
 		return nil, err
 	}
 	t.mu.Lock()
@@ -116,27 +116,36 @@ func (t *Tree) Open(ctx context.Context, user string) (mailbox.Store, error) {
 	}
 	a := t.users[user]
 	if a == nil {
-		open := func() (safeio.FS, error) { return safeio.OpenRoot(dir) }
-		if a, err = newAccount(user, t.options(), open); err != nil {
-			return nil, err
-		}
 		if t.users == nil {
 			t.users = map[string]*account{}
+			t.shared = t.options()
 			t.rest.after = cmp.Or(t.Rest, defaultRest)
+		}
+		open := func() (safeio.FS, error) { return safeio.OpenRoot(t.dirOf(user)) }
+		if a, err = newAccount(user, t.shared, open); err != nil {
+			return nil, err
 		}
 		a.resting = &t.rest
 		t.users[user] = a
 	}
 	a.refs++
-	return &store{account: a, key: "maildir " + dir, leave: func() { t.leave(a) }}, nil
+	return &store{account: a, tree: t}, nil
+}
+
+// dirOf is the directory of a user that has one.
+func (t *Tree) dirOf(user string) string {
+	name, _ := userDir(user)
+	return filepath.Join(t.Dir, name)
 }
 
 // options are the fields with their defaults.
-func (t *Tree) options() options {
-	return options{
+func (t *Tree) options() *options {
+	o := &options{
 		now: t.Now, rand: t.Rand, poll: t.Poll,
 		maxMessage: cmp.Or(t.MaxMessage, defaultMaxMessage), maxBytes: t.MaxBytes, maxMessages: t.MaxMessages,
 	}
+	o.fill()
+	return o
 }
 
 // leave ends a session, and closes an account if too many are idle.
