@@ -342,6 +342,12 @@ func (a *account) release(f *folder) {
 // relocate finds the directories of open folders again. Those without one were
 // deleted.
 func (a *account) relocate() error {
+	a.mu.Lock()
+	none := len(a.folders) == 0
+	a.mu.Unlock()
+	if none {
+		return nil // nor will there be one before the lock is released
+	}
 	at := map[mailbox.ID]string{}
 	list, err := a.list()
 	if err != nil {
