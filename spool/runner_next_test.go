@@ -28,7 +28,6 @@ type team struct {
 	mu    sync.Mutex
 	id    spool.ID // of the message to it
 	given int
-	again bool // what Next said
 	got   map[string]int
 	body  map[string]string
 	ctx   context.Context // of the last post
