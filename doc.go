@@ -33,7 +33,7 @@
 //	rewrite senders (SRS, VERP, BATV)                        alias.Rewriter
 //	run mailing lists                                        list.Manager
 //	keep accepted mail until it is delivered                 dirspool.Open, spool.Put, spool.Runner
-//	check a store of one's own                               spooltest.Run, mailboxtest.Run
+//	check a store of one's own                               spooltest.Run, mailboxtest.Run, listtest.RunMembers
 //
 //	keep mail                                                maildir.Open, memory.Store
 //	deliver into mailboxes                                   local.Agent, mailbox.Deliver
@@ -42,10 +42,10 @@
 //	test code that reads mail                                imaptest.New, pop3test.New
 //
 // The packages are smtp, smtp/sasl, smtp/smtptest, mime, mx, mx/dns,
-// mx/dns/dnstest, mx/relay, spf, spf/authres, alias, alias/list, spool,
-// spool/dirspool, spool/memspool, spool/spooltest, spool/local, spool/mailbox
-// with maildir, memory and mailboxtest, pop3, pop3/pop3test, imap and
-// imap/imaptest.
+// mx/dns/dnstest, mx/relay, spf, spf/authres, alias, alias/list,
+// alias/list/listtest, spool, spool/dirspool, spool/memspool, spool/spooltest,
+// spool/local, spool/mailbox with maildir, memory and mailboxtest, pop3,
+// pop3/pop3test, imap and imap/imaptest.
 //
 // One message keeps one envelope (smtp.Envelope) and one body from the first
 // RCPT on; nothing is translated between the packages. They meet in func values

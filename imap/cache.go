@@ -25,7 +25,9 @@ const formsVersion = 3
 var keptFields = []string{"DATE", "FROM", "SENDER", "REPLY-TO", "TO", "CC", "BCC", "SUBJECT", "MESSAGE-ID", "IN-REPLY-TO", "REFERENCES"}
 
 // isKept reports whether a field is among them.
-func isKept(name string) bool { return slices.Contains(keptFields, wire.Upper(name)) }
+func isKept(name string) bool {
+	return slices.ContainsFunc(keptFields, func(kept string) bool { return wire.EqualFold(kept, name) })
+}
 
 // The fields of forms.
 const (

@@ -178,7 +178,7 @@ func TestNamesAsServersSpellThem(t *testing.T) {
 	for _, raw := range []string{"a&b", "&Jjo!", "Entw\xfcrfe", "caf\xc3\xa9", "&AGE-", "plain", "Cr&AOo-pes", "&-"} {
 		t.Run(raw, func(t *testing.T) {
 			conn := dialScript(t, hello, fmt.Sprintf("* LIST () \"/\" {%d}\r\n%s\r\n$TAG OK\r\n", len(raw), raw))
-			list, err := conn.List(t.Context(), "*", ListOptions{})
+			list, err := Collect(conn.List(t.Context(), "*", ListOptions{}))
 			require.NoError(t, err)
 			require.Len(t, list, 1)
 			conn.caps["LITERAL+"] = true
@@ -209,7 +209,7 @@ func TestMaxResponse(t *testing.T) {
 			conn, err := c.Connect(t.Context())
 			require.NoError(t, err)
 			defer conn.Close()
-			_, err = conn.List(t.Context(), "*", ListOptions{})
+			_, err = Collect(conn.List(t.Context(), "*", ListOptions{Status: true}))
 			assert.ErrorIs(t, err, errLarge)
 			assert.True(t, conn.Botched())
 		})
@@ -231,7 +231,7 @@ func TestManyCommandsAtOnce(t *testing.T) {
 	for i := range 200 {
 		require.NoError(t, conn.Create(ctx, fmt.Sprint("box", i)))
 	}
-	list, err := conn.List(ctx, "*", ListOptions{Status: true})
+	list, err := Collect(conn.List(ctx, "*", ListOptions{Status: true}))
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, len(list), 200)
 	for _, m := range list {

@@ -172,8 +172,7 @@ func ExampleListOptions() {
 	srv, conn, done := account()
 	defer done()
 	srv.Deliver("Sent")
-	list, err := conn.List(context.Background(), "*", imap.ListOptions{Status: true})
-	for _, m := range list {
+	for m, err := range conn.List(context.Background(), "*", imap.ListOptions{Status: true}) {
 		fmt.Println(m.Name, m.Status.Messages, err)
 	}
 	// Output:
@@ -279,4 +278,47 @@ func ExampleSelected() {
 	s, err := conn.Examine(context.Background(), "INBOX")
 	fmt.Println(s.Messages, s.State.ReadOnly, err)
 	// Output: 1 true <nil>
+}
+
+func ExampleMetadataOptions() {
+	_, conn, done := account()
+	defer done()
+	ctx := context.Background()
+	err := conn.SetMetadata(ctx, "INBOX",
+		mailbox.Entry{Name: "/private/comment", Value: []byte("mine")},
+		mailbox.Entry{Name: "/private/vendor/example/colour", Value: []byte("blue")})
+	if err != nil {
+		fmt.Println(err)
+	}
+	found, err := conn.Metadata(ctx, "INBOX", imap.MetadataOptions{Depth: -1}, "/private/vendor")
+	for _, e := range found {
+		fmt.Printf("%s %s %v\n", e.Name, e.Value, err)
+	}
+	// Output: /private/vendor/example/colour blue <nil>
+}
+
+func ExampleConn_Quota() {
+	_, conn, done := account("Subject: one\r\n\r\n1\r\n")
+	defer done()
+	ctx := context.Background()
+	if _, err := conn.SetQuota(ctx, "", mailbox.Resource{Name: mailbox.Messages, Limit: 100}); err != nil {
+		fmt.Println(err)
+	}
+	roots, err := conn.Quota(ctx, "INBOX")
+	for _, r := range roots[0].Resources {
+		fmt.Println(r.Name, r.Used, "of", r.Limit, err)
+	}
+	// Output: MESSAGE 1 of 100 <nil>
+}
+
+func ExampleConn_ACL() {
+	_, conn, done := account()
+	defer done()
+	ctx := context.Background()
+	if err := conn.SetACL(ctx, "INBOX", "carol", mailbox.AddFlags, "lrs"); err != nil {
+		fmt.Println(err)
+	}
+	grants, err := conn.ACL(ctx, "INBOX")
+	fmt.Println(grants[len(grants)-1], err)
+	// Output: {carol lrs} <nil>
 }

@@ -34,72 +34,6 @@ type MailboxStatus struct {
 	MailboxID string
 }
 
-// ListOptions choose what [Conn.List] lists and tells (RFC 5258). The zero
-// value lists mailboxes and nothing more.
-type ListOptions struct {
-	Subscribed bool // names that are subscribed, whether they exist or not
-	Remote     bool // mailboxes on other servers too
-	Children   bool // tell whether there are children
-	Subs       bool // tell whether each is subscribed
-	SpecialUse bool // tell what each is for (RFC 6154)
-	Status     bool // counts of each, in the same round trip (RFC 5819)
-}
-
-// List gives the mailboxes that match a pattern: "*" stands for anything, "%"
-// for anything without a separator, names and patterns are in UTF-8. What the
-// server cannot do of opts is done without, or in more round trips.
-func (c *Conn) List(ctx context.Context, pattern string, opts ListOptions) ([]*MailboxInfo, error) {
-	if err := c.known(ctx); err != nil {
-		return nil, err
-	}
-	extended := c.caps.Has("LIST-EXTENDED") || c.caps.Has("IMAP4REV2")
-	verb := "LIST"
-	if opts.Subscribed && !extended {
-		verb = "LSUB"
-	}
-	x := &call{verb: verb}
-	if opts.Subscribed && extended {
-		x.word("(SUBSCRIBED)")
-	}
-	x.word(`""`).mailbox(c, pattern)
-	withStatus := opts.Status && (c.caps.Has("LIST-STATUS") || c.caps.Has("IMAP4REV2"))
-	if ret := c.listReturn(opts, withStatus); extended && ret != "" {
-		x.word("RETURN", "("+ret+")")
-	}
-	var list []*MailboxInfo
-	byName := make(map[string]*MailboxInfo)
-	key := func(name string) string {
-		if strings.EqualFold(name, mailbox.Inbox) {
-			return mailbox.Inbox
-		}
-		return name
-	}
-	x.data = func(r *response) (bool, error) {
-		switch {
-		case r.word == verb:
-			m := c.parseList(r.args)
-			if m == nil {
-				return true, c.malformed(verb)
-			}
-			list, byName[key(m.Name)] = append(list, m), m
-			return true, c.gather(r)
-		case r.word == "STATUS" && withStatus:
-			if s := c.parseStatus(r.args); s != nil && byName[key(s.Name)] != nil {
-				byName[key(s.Name)].Status = s
-			}
-			return true, nil
-		}
-		return false, nil
-	}
-	if err := c.do(ctx, x); err != nil {
-		return nil, err
-	}
-	if opts.Status && !withStatus {
-		return list, c.statusOf(ctx, list)
-	}
-	return list, nil
-}
-
 // malformed is about a response that makes no sense. Lenient clients go on
 // without it where they can.
 func (c *Conn) malformed(word string) error {
@@ -107,20 +41,6 @@ func (c *Conn) malformed(word string) error {
 		return c.broken("malformed " + word)
 	}
 	return nil
-}
-
-func (c *Conn) listReturn(opts ListOptions, withStatus bool) string {
-	var ret []string
-	add := func(on bool, word string) {
-		if on {
-			ret = append(ret, word)
-		}
-	}
-	add(opts.Subs, "SUBSCRIBED")
-	add(opts.Children, "CHILDREN")
-	add(opts.SpecialUse && c.caps.Has("SPECIAL-USE"), "SPECIAL-USE")
-	add(withStatus, "STATUS ("+c.statusItems()+")")
-	return strings.Join(ret, " ")
 }
 
 func (c *Conn) statusItems() string {

@@ -229,7 +229,7 @@ func TestClientWorksAround(t *testing.T) {
 	found, err := conn.Search(ctx)
 	require.NoError(t, err)
 	assert.Empty(t, found)
-	list, err := conn.List(ctx, "*", imap.ListOptions{Status: true})
+	list, err := imap.Collect(conn.List(ctx, "*", imap.ListOptions{Status: true}))
 	require.NoError(t, err)
 	require.Len(t, list, 2)
 	for _, m := range list {
@@ -325,7 +325,7 @@ func TestClientFolders(t *testing.T) {
 	require.NoError(t, conn.Rename(ctx, "日本語", "日本"))
 	require.NoError(t, conn.Subscribe(ctx, "日本", true))
 	require.NoError(t, conn.Delete(ctx, "Sent"))
-	list, err := conn.List(ctx, "*", imap.ListOptions{Status: true, Subs: true, Children: true, SpecialUse: true})
+	list, err := imap.Collect(conn.List(ctx, "*", imap.ListOptions{Status: true, Subs: true, Children: true, SpecialUse: true}))
 	require.NoError(t, err)
 	names := map[string]*imap.MailboxInfo{}
 	for _, m := range list {
@@ -337,7 +337,7 @@ func TestClientFolders(t *testing.T) {
 	assert.True(t, names["日本"].Has(`\Subscribed`))
 	assert.True(t, names["Trash"].Has(`\trash`))
 	assert.NotContains(t, names, "Sent")
-	subs, err := conn.List(ctx, "*", imap.ListOptions{Subscribed: true})
+	subs, err := imap.Collect(conn.List(ctx, "*", imap.ListOptions{Subscribed: true}))
 	require.NoError(t, err)
 	require.Len(t, subs, 1)
 	assert.Equal(t, "日本", subs[0].Name)

@@ -70,27 +70,44 @@ type conn struct {
 	verb      string
 	told      time.Time    // when a long command last said that it goes on
 	began     time.Time    // when the command did
+	since     time.Time    // when the wait for the next one did
 	pending   wire.Literal // the message announced by APPEND and its like
 	announced bool         // pending holds one
 	on        enabled
 	phase     phase
 	errors    int32 // refused commands in a row
 	tries     int32 // failed logins
+	opened    bool  // the greeting is said
 	idling    bool  // between IDLE and DONE
 	quit      bool
 	cut       bool // the server hangs up, perhaps on a peer that still sends
 	err       error
 }
 
-// serve runs the dialogue from the greeting to the end. Its frame, and those of
-// turn and await, lie on the stack of every connection that waits: they are
-// kept small, so that the stack can be.
-func (c *conn) serve() {
-	defer c.finish()
-	for c.err = c.open(); c.err == nil && !c.quit; {
+// Serve runs the dialogue from the greeting to the end, or to where the peer
+// lets us wait, for [serve.Dialogue].
+func (c *conn) Serve() (waits bool) {
+	defer func() {
+		if !waits {
+			c.finish()
+		}
+	}()
+	defer c.recover()
+	if !c.opened {
+		c.opened = true
+		c.err = c.open()
+	}
+	for c.err == nil && !c.quit {
 		c.err = c.turn()
 	}
+	if waits = c.err == corewire.ErrParked; waits {
+		c.err = nil
+	}
+	return waits
 }
+
+func (c *conn) Wait() { c.r.Wait() }
+func (c *conn) Wake() { c.r.Wake() }
 
 // open does what stands before the first command: TLS and the greeting.
 func (c *conn) open() error {
@@ -112,14 +129,17 @@ func (c *conn) open() error {
 	return nil
 }
 
-// finish says what is to be said and lets go of everything. A panic of the store
-// ends this connection alone.
-func (c *conn) finish() {
+// recover turns a panic of the store into the end of this connection alone.
+func (c *conn) recover() {
 	if v := recover(); v != nil {
 		c.out = append(c.out[:0:0], "* BYE [SERVERBUG] Internal error\r\n"...)
 		c.cut, c.err = true, errOver
 		c.panicked(v)
 	}
+}
+
+// finish says what is to be said and lets go of everything.
+func (c *conn) finish() {
 	_ = c.flush()
 	c.guard(c.leave)
 	if c.err != nil && !errors.Is(c.err, io.EOF) && !errors.Is(c.err, errOver) {
@@ -197,6 +217,9 @@ func (c *conn) turn() error {
 		return c.bye(stopping)
 	}
 	line, err := c.awaitLine()
+	if err == corewire.ErrParked {
+		return err
+	}
 	if !c.sc.Busy() {
 		return c.bye(stopping)
 	}

@@ -41,7 +41,8 @@
 // a copy and an expunge where it must be, IDLE a NOOP each minute, LIST-STATUS a
 // batch of STATUS. A set that is too long for one command goes out in several.
 //
-// Fetch holds one message at a time in memory, and Download streams a section of
+// List tells of mailboxes as Fetch does of messages, and Collect makes a slice of
+// either. Fetch holds one message at a time in memory, and Download streams a section of
 // any size. Sync tells what changed since the last visit. Events tell what the
 // server says by itself, within any method and in Idle. Conn.Do is for commands
 // that have no method.
@@ -91,9 +92,10 @@
 // Passwords are neither asked for nor taken without TLS, unless InsecureAuth says
 // that the network is trusted.
 //
-// A connection that waits holds no buffer and one goroutine with a small stack,
-// some 7 KiB in all, in IDLE too. One that is compressed holds a window of 32 KiB
-// and what compress/flate needs to write.
+// A connection that has waited for a tenth of a second holds no buffer and one
+// goroutine with the smallest stack there is, some 6 KiB in all, in IDLE too. One
+// that is compressed holds a window of 32 KiB, what compress/flate needs to write,
+// and a stack of the usual size.
 //
 // # Concurrency
 //

@@ -3,13 +3,14 @@ package imap
 import (
 	"time"
 
+	corewire "github.com/postilion-mail/postilion/internal/wire"
+
 	"github.com/postilion-mail/postilion/imap/internal/wire"
 )
 
 // IDLE tells the news as they come, until the client says DONE (RFC 2177). The
-// connection waits for that on its own goroutine, without any buffer, in turn:
-// the stack of one that idles is to be small. Who changes the mailbox rings its
-// bell.
+// connection waits for that as for any command, in turn, without a buffer and
+// hardly a stack. Who changes the mailbox rings its bell.
 func (c *conn) IDLE(p *parser) reply {
 	if r := p.done(); r.status != "" {
 		return r
@@ -33,29 +34,33 @@ func (c *conn) endIdle(line []byte) error {
 	return c.unsent
 }
 
-// await waits for a line and meanwhile tells the news.
+// await waits for a line and meanwhile tells the news. What it knows of the wait
+// is kept in c, for after [corewire.ErrParked].
 func (c *conn) await() ([]byte, error) {
 	c.r.Nudgeable = true
-	since := time.Now()
+	parked := c.r.Parked()
+	if !parked {
+		c.since = time.Now()
+	}
 	for {
-		if err := c.tellNews(); err != nil {
-			c.r.Nudgeable = false
-			return nil, err
-		}
-		var err error
-		if c.r.Buffered() == 0 {
-			err = c.r.Fill(0)
-		}
-		if err == nil {
-			var line []byte
-			if line, err = c.readLine(); err == nil {
+		if !parked {
+			if err := c.tellNews(); err != nil {
 				c.r.Nudgeable = false
-				return line, nil
+				return nil, err
 			}
 		}
-		if !c.disturbed(err, since) {
-			c.r.Nudgeable = false
+		parked = false
+		err := c.r.Ready()
+		if err == corewire.ErrParked {
 			return nil, err
+		}
+		var line []byte
+		if err == nil {
+			line, err = c.readLine()
+		}
+		if err == nil || !c.disturbed(err) {
+			c.r.Nudgeable = false
+			return line, err
 		}
 	}
 }

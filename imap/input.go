@@ -56,17 +56,21 @@ func (c *conn) lineLimit() int {
 }
 
 // awaitLine waits for the first line of a command, or for the end of IDLE.
-// Meanwhile it passes on the news that a client has asked for.
+// Meanwhile it passes on the news that a client has asked for. It may end with
+// [corewire.ErrParked] and is then called again.
 func (c *conn) awaitLine() ([]byte, error) {
 	c.phase = inCommand
 	if c.bell.on.Load() {
 		return c.await()
 	}
+	if err := c.r.Ready(); err != nil {
+		return nil, err
+	}
 	return c.readLine()
 }
 
 // disturbed reports whether a wait ended for news, or to look for some.
-func (c *conn) disturbed(err error, since time.Time) bool {
+func (c *conn) disturbed(err error) bool {
 	switch {
 	case errors.Is(err, corewire.ErrNudged):
 		return true
@@ -74,7 +78,7 @@ func (c *conn) disturbed(err error, since time.Time) bool {
 		return false
 	}
 	all := c.srv.waits.Command
-	return all == 0 || time.Since(since) < all
+	return all == 0 || time.Since(c.since) < all
 }
 
 func (c *conn) readLine() ([]byte, error) { return c.r.ReadLine(c.lineLimit()) }

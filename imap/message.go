@@ -126,17 +126,46 @@ func (m *message) head() (mime.Header, error) {
 // fields reads the header as far as the fields of some names go: from what is
 // kept, if all of them are.
 func (m *message) fields(names ...string) (mime.Header, error) {
-	if m.hasHdr || m.parsed != nil || slices.ContainsFunc(names, func(n string) bool { return !isKept(n) }) {
+	b, err := m.keptFields(names...)
+	switch {
+	case err != nil:
+		return mime.Header{}, err
+	case b == nil:
 		return m.head()
+	}
+	return mime.Parse(b).Header(), nil
+}
+
+// keptFields are the fields of the header that are kept, as they stand in the
+// message; nil if not all of names are among them, or the header is at hand
+// anyway. Of a small message they are kept from now on: who looks at one message
+// looks at all, and again.
+func (m *message) keptFields(names ...string) ([]byte, error) {
+	if m.hasHdr || m.parsed != nil || slices.ContainsFunc(names, func(n string) bool { return !isKept(n) }) {
+		return nil, nil
 	}
 	if m.f == nil {
 		m.f = m.kept(cacheKey{m.box, m.st.UIDValidity, m.meta.UID})
 	}
 	if m.f == nil {
-		return m.head()
+		if m.meta.Size > maxWhole || !m.keeps() {
+			return nil, nil
+		}
+		if _, err := m.forms(false); err != nil {
+			return nil, err
+		}
 	}
 	b, _ := m.f.field(formHeader)
-	return mime.Parse(b).Header(), nil
+	if b == nil {
+		b = []byte{}
+	}
+	return b, nil
+}
+
+// keeps reports whether forms are kept somewhere.
+func (m *message) keeps() bool {
+	_, is := m.mb.(mailbox.Cacher)
+	return is || m.c.srv.cache.limit > 0
 }
 
 // forms returns what FETCH tells of the structure, from where it is kept or by

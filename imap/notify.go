@@ -15,17 +15,30 @@ const (
 	flagChange
 	mailboxName
 	subscriptionChange
+	mailboxMetadata
+	serverMetadata
 )
 
 var events = map[string]event{
 	"MESSAGENEW": messageNew, "MESSAGEEXPUNGE": messageExpunge, "FLAGCHANGE": flagChange,
 	"MAILBOXNAME": mailboxName, "SUBSCRIPTIONCHANGE": subscriptionChange,
+	"MAILBOXMETADATACHANGE": mailboxMetadata, "SERVERMETADATACHANGE": serverMetadata,
 }
 
-// supportedEvents is what BADEVENT tells.
-const supportedEvents = "BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange)"
+// badEvent tells which events there are: those of annotations are where these
+// are, and there they must be (RFC 5465 §5.6 and §5.7).
+func (c *conn) badEvent() string {
+	names := "MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange"
+	if c.has("METADATA") {
+		names += " MailboxMetadataChange ServerMetadataChange"
+	}
+	return "BADEVENT (" + names + ")"
+}
 
-const messageEvents = messageNew | messageExpunge | flagChange
+const (
+	messageEvents  = messageNew | messageExpunge | flagChange
+	metadataEvents = mailboxMetadata | serverMetadata
+)
 
 // watched is a filter and what is told of its mailboxes.
 type watched struct {
@@ -43,6 +56,8 @@ type notify struct {
 
 	known map[mailbox.ID]mailbox.Info // as the client was told
 	state map[mailbox.ID]mailbox.State
+
+	metadata map[mailbox.ID]digests // as the client was told; those of the server under ""
 
 	mu       sync.Mutex // guards all below
 	changed  map[mailbox.ID]struct{}
@@ -106,6 +121,10 @@ func (c *conn) startNotify(n *notify, status bool) reply {
 			n.remember(info)
 		}
 		if err := c.firstStatus(n, all, status); err != nil {
+			n.stop()
+			return c.failure(err)
+		}
+		if err := n.firstMetadata(c); err != nil {
 			n.stop()
 			return c.failure(err)
 		}
@@ -185,6 +204,9 @@ func (n *notify) tell(c *conn) error {
 	if _, list := ids[""]; list {
 		if err := n.tellNames(c); err != nil {
 			c.warn("changes of mailboxes cannot be told", err)
+		}
+		if err := n.tellMetadata(c); err != nil {
+			c.warn("changes of annotations cannot be told", err)
 		}
 		delete(ids, "")
 	}

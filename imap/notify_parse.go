@@ -97,8 +97,8 @@ func (p *parser) eventGroup(n *notify) {
 func (p *parser) event(w *watched) {
 	name := p.Word()
 	e, known := events[name]
-	if !known {
-		p.refuse(supportedEvents, "No such event") // RFC 5465 §3.1
+	if !known || e&metadataEvents != 0 && !p.c.has("METADATA") {
+		p.refuse(p.c.badEvent(), "No such event") // RFC 5465 §3.1
 		return
 	}
 	w.events |= e

@@ -242,6 +242,13 @@ func (e *evaluation) read(k *key) (bool, error) {
 		t, has := h.Date()
 		return has && k.compare(t), nil
 	case keyHeader:
+		b, err := e.m.keptFields(k.field)
+		if err != nil {
+			return false, err
+		}
+		if matches, sure := k.inKept(b); sure {
+			return matches, nil
+		}
 		h, err := e.m.fields(k.field)
 		return err == nil && k.inField(h), err
 	}

@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"math"
 	"unicode/utf8"
 
 	"github.com/postilion-mail/postilion/imap/internal/wire"
@@ -269,6 +270,9 @@ func (k *keyParser) extension(word string) *key {
 		}
 		p.c.condstoreAware(p)
 		return &key{kind: keyModSeq, n: p.Number64()}
+	case "UIDAFTER", "UIDBEFORE": // RFC 9738: how to go on behind a limit
+		p.SP()
+		return uidKey(word == "UIDAFTER", p.NZNumber())
 	case "EMAILID", "THREADID": // RFC 8474 §5.3
 		p.SP()
 		s := &key{kind: keyEmailID, text: p.AString()}
@@ -279,6 +283,18 @@ func (k *keyParser) extension(word string) *key {
 	}
 	p.Fail("known search key")
 	return &key{}
+}
+
+// uidKey is the key for the UIDs behind or before one. Unlike UID n:* it does
+// not take in the last message where none follows.
+func uidKey(after bool, uid uint32) *key {
+	switch {
+	case after && uid < math.MaxUint32:
+		return &key{kind: keyUIDs, uids: wire.Set{{From: uid + 1, To: math.MaxUint32}}}
+	case !after && uid > 1:
+		return &key{kind: keyUIDs, uids: wire.Set{{From: 1, To: uid - 1}}}
+	}
+	return &key{kind: keyNone}
 }
 
 // lastNumber and lastUID are what "*" is, 0 where no mailbox is selected.

@@ -142,6 +142,45 @@ func (k *key) inField(h mime.Header) bool {
 	return false
 }
 
+// inKept looks in the fields of a name as they stand in a header that is not
+// parsed, nil if there is none. It is sure unless one of them is folded, encoded
+// or strange.
+func (k *key) inKept(b []byte) (matches, sure bool) {
+	if b == nil {
+		return false, false
+	}
+	for len(b) > 0 {
+		line, rest, _ := bytes.Cut(b, []byte("\n"))
+		b = rest
+		if len(line) <= len(k.field) || !wire.EqualFold(line[:len(k.field)], k.field) {
+			continue
+		}
+		if k.text == "" && line[len(k.field)] == ':' {
+			return true, true
+		}
+		value := bytes.Trim(line[len(k.field)+1:], " \t\r")
+		folded := len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t')
+		switch c := line[len(k.field)]; {
+		case c == ' ' || c == '\t' || c == ':' && (folded || !asRead(value)):
+			return false, false
+		case c == ':' && k.needle.ascii && k.needle.inBytes(value):
+			return true, true
+		}
+	}
+	return false, true
+}
+
+// asRead reports whether a value is read as it stands: ASCII that can be seen,
+// and no encoded word (RFC 2047 §2).
+func asRead(value []byte) bool {
+	for i, c := range value {
+		if c < ' ' || c > '~' || c == '=' && i+1 < len(value) && value[i+1] == '?' {
+			return false
+		}
+	}
+	return true
+}
+
 // inHeader looks in all fields, names included.
 func (n *needle) inHeader(h mime.Header) bool {
 	raw := h.Raw()

@@ -241,6 +241,9 @@ func (p *parser) resync() *resync {
 		}
 	}
 	if p.Take('(') {
+		if p.c.on&uidonly != 0 { // RFC 9586: message sequence match data
+			p.refused = uidRequired
+		}
 		q.seqs = p.known()
 		p.SP()
 		q.uids = p.known()

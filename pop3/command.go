@@ -3,8 +3,6 @@ package pop3
 import (
 	"bytes"
 	"unicode/utf8"
-
-	"github.com/postilion-mail/postilion/internal/serve"
 )
 
 // state is where a dialogue stands (RFC 1939 §3); the table says what is
@@ -33,17 +31,16 @@ const (
 	secret flags = 1 << iota // its argument is nobody's business
 	noArg                    // takes no argument
 	keeps                    // leaves what USER said alone
-	deep                     // goes into logins or handshakes, and waits long after: see serve.Aside
 )
 
 var commands = [...]command{
 	// RFC 1939 §4, §7
 	{"USER", authorization, keeps, "USER", (*conn).USER},
-	{"PASS", authorization, secret | keeps | deep, "USER", (*conn).PASS},
-	{"APOP", authorization, secret | deep, "", (*conn).APOP},
-	{"AUTH", authorization, secret | deep, "SASL", (*conn).AUTH}, // RFC 5034 §4
-	{"STLS", authorization, noArg | deep, "STLS", (*conn).STLS},  // RFC 2595 §4
-	{"UTF8", authorization, noArg, "UTF8", (*conn).UTF8},         // RFC 6856 §2.1
+	{"PASS", authorization, secret | keeps, "USER", (*conn).PASS},
+	{"APOP", authorization, secret, "", (*conn).APOP},
+	{"AUTH", authorization, secret, "SASL", (*conn).AUTH}, // RFC 5034 §4
+	{"STLS", authorization, noArg, "STLS", (*conn).STLS},  // RFC 2595 §4
+	{"UTF8", authorization, noArg, "UTF8", (*conn).UTF8},  // RFC 6856 §2.1
 	// RFC 1939 §5, §7
 	{"STAT", transaction, noArg, "", (*conn).STAT},
 	{"LIST", transaction, 0, "", (*conn).LIST},
@@ -108,23 +105,7 @@ func (c *conn) dispatch(row *command, arg string) (reply, error) {
 	case !utf8.ValidString(arg):
 		return fail("", "Invalid UTF-8"), nil // RFC 6856 §2.2
 	}
-	if row.flags&deep == 0 {
-		return row.run(c, arg)
-	}
-	return c.aside(row, arg)
-}
-
-// aside runs a command that goes deep.
-func (c *conn) aside(row *command, arg string) (r reply, err error) {
-	serve.Aside(func() {
-		defer func() {
-			if v := recover(); v != nil {
-				r, err = done, c.burst(v)
-			}
-		}()
-		r, err = row.run(c, arg)
-	})
-	return r, err
+	return row.run(c, arg)
 }
 
 func (c *conn) state() state {

@@ -33,6 +33,7 @@ type conn struct {
 	cert    *x509.Certificate // shown in the handshake, for channel bindings
 	stamp   string            // the APOP timestamp; "" APOP is not offered
 	user    string            // what USER said, until PASS or another command
+	opened  bool              // the greeting is said
 	drop    *maildrop         // nil before the login
 	errors  int32             // refused commands in this state
 	tries   int32             // failed logins
@@ -49,22 +50,35 @@ var (
 	errTimeout  = errors.New("pop3: peer was silent for too long")
 )
 
-// serve runs the dialogue from the greeting to the end.
-func (c *conn) serve() {
-	c.began = time.Now()
-	c.session = Session{ID: c.srv.ids.Next(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr())}
-	defer c.finish()
+// Serve runs the dialogue from the greeting to the end, or to where the peer
+// lets us wait, for [serve.Dialogue].
+func (c *conn) Serve() (waits bool) {
+	defer func() {
+		if !waits {
+			c.finish()
+		}
+	}()
 	defer c.recover()
-	if c.err = c.open(); c.err != nil {
-		return
+	if !c.opened {
+		c.opened = true
+		c.err = c.open()
 	}
 	for c.err == nil && !c.quit {
 		c.err = c.turn()
 	}
+	if waits = c.err == wire.ErrParked; waits {
+		c.err = nil
+	}
+	return waits
 }
+
+func (c *conn) Wait() { c.r.Wait() }
+func (c *conn) Wake() { c.r.Wake() }
 
 // open does what stands before the first command: TLS and the greeting.
 func (c *conn) open() error {
+	c.began = time.Now()
+	c.session = Session{ID: c.srv.ids.Next(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr())}
 	if c.sc.TLS {
 		if err := c.handshake(tls.Server(c.nc, c.srv.tls)); err != nil {
 			return err
@@ -156,6 +170,9 @@ func (c *conn) turn() error {
 		return c.goodbye(errStopping)
 	}
 	line, err := c.readLine()
+	if err == wire.ErrParked {
+		return err
+	}
 	if !c.sc.Busy() {
 		return c.goodbye(errStopping)
 	}

@@ -39,8 +39,12 @@ type badLine struct{ reply }
 
 func (e *badLine) Error() string { return "pop3: " + e.text }
 
-// readLine reads a line that is to be a command.
+// readLine reads a line that is to be a command. It may end with
+// [wire.ErrParked].
 func (c *conn) readLine() ([]byte, error) {
+	if err := c.r.Ready(); err != nil {
+		return nil, err
+	}
 	limit := c.srv.limits.CommandLine
 	longest := limit
 	if c.drop == nil && c.srv.Auth != nil {

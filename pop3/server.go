@@ -174,12 +174,11 @@ func (s *Server) now() time.Time {
 }
 
 // handle serves one connection.
-func (s *Server) handle(ctx context.Context, sc *serve.Conn) {
+func (s *Server) handle(ctx context.Context, sc *serve.Conn) serve.Dialogue {
 	c := &conn{srv: s, sc: sc, nc: sc.Conn, ctx: ctx}
-	sc.Wake = c.r.Wake
 	c.r.Reset(c.nc)
 	c.r.Deadline = c.beforeRead
-	c.serve()
+	return c
 }
 
 // refuse says why a connection is not served, in place of the greeting. The

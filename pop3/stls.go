@@ -51,6 +51,7 @@ func (c *conn) handshake(tc *tls.Conn) error {
 		defer cancel()
 	}
 	ctx, shown := sasl.WithCertificate(ctx)
+	c.r.Lend()
 	if err := tc.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("pop3: TLS handshake: %w", err)
 	}

@@ -47,6 +47,7 @@ type conn struct {
 	tries    int32             // failed logins
 	state    state
 	phase    phase
+	opened   bool // the greeting is said
 	esmtp    bool // EHLO or LHLO, not HELO
 	coded    bool // replies have enhanced codes
 	hush     bool // what is no command may be a credential
@@ -62,18 +63,30 @@ var (
 	timedOut = Reply{421, "4.4.2", "Timeout"}
 )
 
-// serve runs the dialogue from the greeting to the end.
-func (c *conn) serve() {
-	c.session = Session{ID: c.srv.ids.Next(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr()), Protocol: "SMTP"}
-	defer c.finish()
+// Serve runs the dialogue from the greeting to the end, or to where the peer
+// lets us wait, for [serve.Dialogue].
+func (c *conn) Serve() (waits bool) {
+	defer func() {
+		if !waits {
+			c.finish()
+		}
+	}()
 	defer c.recover()
-	if c.err = c.open(); c.err != nil {
-		return
+	if !c.opened {
+		c.opened = true
+		c.err = c.open()
 	}
 	for c.err == nil && !c.quit {
 		c.err = c.turn()
 	}
+	if waits = c.err == wire.ErrParked; waits {
+		c.err = nil
+	}
+	return waits
 }
+
+func (c *conn) Wait() { c.r.Wait() }
+func (c *conn) Wake() { c.r.Wake() }
 
 // context ends with the connection, also while the handler runs. Who never
 // calls the handler never pays for it.
@@ -157,6 +170,7 @@ func (c *conn) linger() {
 
 // open does what stands before the first command: proxy header, TLS, greeting.
 func (c *conn) open() error {
+	c.session = Session{ID: c.srv.ids.Next(), Remote: serve.AddrPort(c.nc.RemoteAddr()), Local: serve.AddrPort(c.nc.LocalAddr()), Protocol: "SMTP"}
 	if err := c.readProxy(); err != nil {
 		return err
 	}
@@ -231,7 +245,10 @@ func (c *conn) turn() error {
 	if c.tx == nil && !c.sc.Idle() {
 		return c.lastWord(stopping)
 	}
-	line, bad, err := c.readLine()
+	line, bad, err := c.awaitLine()
+	if err == wire.ErrParked {
+		return err
+	}
 	if c.tx == nil && !c.sc.Busy() {
 		return c.lastWord(stopping)
 	}

@@ -75,6 +75,15 @@ func (c *conn) dataDeadline(now time.Time) time.Time {
 	return until
 }
 
+// awaitLine is readLine where nothing of the dialogue lies on the stack. It may
+// end with [wire.ErrParked].
+func (c *conn) awaitLine() (line []byte, bad Reply, err error) {
+	if err = c.r.Ready(); err != nil {
+		return nil, Reply{}, err
+	}
+	return c.readLine()
+}
+
 // readLine reads a line that is to be a command. bad answers a line that is
 // none whatever it says.
 func (c *conn) readLine() (line []byte, bad Reply, err error) {

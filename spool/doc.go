@@ -51,7 +51,9 @@
 // Delivery is at least once. A message comes twice where a lease ran out during
 // its delivery, or where a crash fell between a delivery and its Settle; no
 // protocol can close that gap (RFC 5321 §4.5.3.2.6). An agent that can look, as
-// into a mailbox, closes it for itself: Again tells it when to.
+// into a mailbox, closes it for itself: Again tells it when to. An agent that makes
+// mail of mail, such as a list, closes it by [Next]: what it makes is queued in the
+// step that settles what it was made of.
 //
 // # What senders hear
 //

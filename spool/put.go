@@ -72,3 +72,12 @@ func (w *writer) Write(p []byte) (int, error) {
 	}
 	return w.w.Write(p)
 }
+
+// WriteString spares the copy where the store can do without: a body that is a
+// string, as in strings.Reader, comes this way.
+func (w *writer) WriteString(s string) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return io.WriteString(w.w, s)
+}

@@ -20,6 +20,7 @@ type job struct {
 	refused bool      // the Limiter has no place after all
 	body    *io.SectionReader
 	verdict []verdict // in the order of claim.Due; without those given back
+	given   []given   // what the agent wants queued with the outcome; see Next
 }
 
 // run does all of it.
@@ -140,7 +141,10 @@ func (j *job) deliver(ctx context.Context, env smtp.Envelope) (got smtp.Results)
 	if j.mayBeDone() {
 		ctx = context.WithValue(ctx, againKey{}, true)
 	}
-	copy(got, j.r.Deliver(ctx, env, j.body))
+	next := &basket{}
+	defer next.close() // also after a panic, which leaves nothing of it
+	copy(got, j.r.Deliver(context.WithValue(ctx, nextKey{}, next), env, j.body))
+	j.given = next.close()
 	for i, r := range got {
 		if r.Status > smtp.Unknown {
 			got[i].Status = smtp.Temporary

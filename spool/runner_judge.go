@@ -88,6 +88,9 @@ func success(rcpt smtp.Recipient, r smtp.Result) string {
 
 // conclude settles the claim and tells everybody.
 func (j *job) conclude(ctx context.Context) {
+	if j.settleNext(ctx) {
+		return
+	}
 	if j.settle(j.outcomes(), j.report(ctx)...) {
 		j.tell()
 	}

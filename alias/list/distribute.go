@@ -14,7 +14,7 @@ import (
 // distribute posts the message to all members: one body, and an envelope for each
 // of them with a sender and fields of his own.
 func (v *visit) distribute() error {
-	body, err := v.edit()
+	edited, err := v.edit()
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,13 @@ func (v *visit) distribute() error {
 	if len(envs) == 0 {
 		return nil // nobody else is there, and that is no mistake of the poster's
 	}
-	return v.Post(v.ctx, body, envs...)
+	// What an owner lets through is dropped when it is queued, so it cannot wait
+	// for the outcome of his answer.
+	again := func() (io.Reader, error) { return edited.Reader(), nil }
+	if !v.owners && v.Next != nil && v.Next(v.ctx, v.to, again, envs...) {
+		return nil
+	}
+	return v.Post(v.ctx, edited.Reader(), envs...)
 }
 
 // copyFor is the envelope for one member: on top of what all copies have in common
@@ -87,7 +93,7 @@ var dropped = [...]string{"Precedence", "Return-Path", "Sender", "Errors-To", "R
 	"List-Id", "List-Help", "List-Subscribe", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Post", "List-Owner", "List-Archive"}
 
 // edit is the body for all members.
-func (v *visit) edit() (io.Reader, error) {
+func (v *visit) edit() (*mime.Editor, error) {
 	e, root, h := mime.Edit(v.msg), v.msg.Root(), v.msg.Header()
 	for _, name := range dropped {
 		if name == "List-Archive" && v.list.Sublist && v.list.Archive == "" {
@@ -114,7 +120,7 @@ func (v *visit) edit() (io.Reader, error) {
 			return nil, err
 		}
 	}
-	return e.Reader(), nil
+	return e, nil
 }
 
 // tag puts the tag in front of the subject, unless it stands there.

@@ -12,6 +12,7 @@
 //			_, err := spool.Put(ctx, store, body, envs...)
 //			return err
 //		},
+//		Next: spool.Next,
 //	}
 //	routes := smtp.Mux{{Match: lists.Owns, Deliver: lists.Deliver}, …}
 //	http.Handle("/leave", lists.OneClick())
@@ -82,6 +83,14 @@
 // A Manager is safe for concurrent use and its fields must not change after the
 // first. If Post fails, or a store, the message is tried again as a whole: nothing
 // is lost, and a notice may come twice.
+//
+// # Once
+//
+// With Manager.Next set to spool.Next a post is queued for the members in the step
+// that settles the message it came by: whatever dies between the two, the post goes
+// out once. Post alone leaves a gap, and what falls into it goes out twice. That
+// remains so for notices and for what an owner lets through, which is dropped when
+// it is queued: better twice than not at all.
 //
 // # Choices
 //

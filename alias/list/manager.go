@@ -24,6 +24,11 @@ type Manager struct {
 	// Post queues one body for all envelopes, in one step: spool.Put, bound to a
 	// store.
 	Post func(ctx context.Context, body io.Reader, envs ...smtp.Envelope) error
+	// Next, which may be nil, is spool.Next: it is asked before Post, and queues a
+	// post to all members in the step that settles the message it came by. With Post
+	// alone a crash between the two sends it to all a second time. It reports false
+	// where it cannot, and Post does it.
+	Next func(ctx context.Context, to smtp.Path, body func() (io.Reader, error), envs ...smtp.Envelope) bool
 
 	// Rewriter signs: senders of copies, so that a bounce says whose it is and
 	// nobody can forge one, and the addresses that confirm. Without it senders are
@@ -165,6 +170,8 @@ type visit struct {
 	to   smtp.Path
 	body *io.SectionReader
 	msg  *mime.Message
+
+	owners bool // an owner lets the message through; it came by another one
 }
 
 func (m *Manager) now() time.Time {

@@ -121,6 +121,7 @@ func (v *visit) accept() error {
 	}
 	defer blob.Close()
 	post := *v
+	post.owners = true
 	post.env, post.body = env, io.NewSectionReader(blob, 0, blob.Size())
 	if post.msg, err = mime.ParseAt(post.body, post.body.Size()); err != nil {
 		return err

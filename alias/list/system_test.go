@@ -119,3 +119,62 @@ func BenchmarkPost(b *testing.B) {
 		}
 	}
 }
+
+// cutOff is a store that one worker cannot reach any more when it has delivered
+// the first message.
+type cutOff struct {
+	*memspool.Store
+	first spool.ID
+}
+
+func (c *cutOff) Settle(ctx context.Context, l spool.Lease, out []spool.Outcome, next ...spool.Followup) error {
+	if l.ID == c.first {
+		return spool.ErrClosed
+	}
+	return c.Store.Settle(ctx, l, out, next...)
+}
+
+// TestPostOnceAcrossACrash: the worker dies when the Manager has posted and the
+// message it came by is not settled. With Next nobody gets it twice; with Post
+// alone all do, which shows that the test looks.
+func TestPostOnceAcrossACrash(t *testing.T) {
+	for name, want := range map[string]int{"Next": 1, "Post": 2} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, members, team := &memspool.Store{}, &list.Memory{}, path(t, "team@hamburger.edu")
+				require.NoError(t, members.Update(t.Context(), team, path(t, "bob@crepes.fr"), func(x *list.Member) error { x.State = list.Subscribed; return nil }))
+				lists := &list.Manager{Lists: []*list.List{{Address: team, Post: list.AnyonePosts}}, Members: members, Next: spool.Next,
+					Post: func(ctx context.Context, body io.Reader, envs ...smtp.Envelope) error {
+						_, err := spool.Put(ctx, store, body, envs...)
+						return err
+					}}
+				if name == "Post" {
+					lists.Next = nil
+				}
+				var mu sync.Mutex
+				got := 0
+				box := func(_ context.Context, env smtp.Envelope, body *io.SectionReader) smtp.Results {
+					mu.Lock()
+					defer mu.Unlock()
+					raw, err := io.ReadAll(body)
+					if assert.Contains(t, string(raw), "List-Id: <team.hamburger.edu>\r\n"); assert.Contains(t, string(raw), "hello\r\n") {
+						got += len(env.To)
+					}
+					return smtp.Failed(len(env.To), err)
+				}
+				env, err := smtp.NewEnvelope("ann@crepes.fr", team.Address())
+				require.NoError(t, err)
+				first, err := spool.Put(t.Context(), store, strings.NewReader("From: ann@crepes.fr\r\nTo: team@hamburger.edu\r\nSubject: hi\r\n\r\nhello\r\n"), env)
+				require.NoError(t, err)
+				for _, s := range []spool.Store{&cutOff{store, first}, store} {
+					ctx, stop := context.WithTimeout(t.Context(), time.Minute) // less than a lease
+					r := &spool.Runner{Store: s, Deliver: smtp.Mux{{Match: lists.Owns, Deliver: lists.Deliver}, {Deliver: box}}.Deliver}
+					_ = r.Run(ctx) // the first one says what it could not record
+					stop()
+					time.Sleep(spool.DefaultLease)
+				}
+				assert.Equal(t, want, got)
+			})
+		})
+	}
+}

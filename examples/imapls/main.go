@@ -127,11 +127,10 @@ func (o *options) list(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer conn.Close()
-	folders, err := conn.List(ctx, "*", imap.ListOptions{Status: true, SpecialUse: true})
-	if err != nil {
-		return err
-	}
-	for _, f := range folders {
+	for f, err := range conn.List(ctx, "*", imap.ListOptions{Status: true, SpecialUse: true}) {
+		if err != nil {
+			return err
+		}
 		fmt.Fprintln(out, folder(f))
 	}
 	if _, err := conn.Examine(ctx, o.folder); err != nil {

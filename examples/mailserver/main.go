@@ -65,7 +65,7 @@ func run(ctx context.Context, c *config, out io.Writer) error {
 		return err
 	}
 	s := &server{config: c, queue: queue, expander: &alias.Expander{Resolver: c.aliases}, agent: &local.Agent{Open: boxes.Open, User: c.mailboxOf, Again: spool.Again}}
-	s.manager = &list.Manager{Lists: c.lists, Members: c.members, Held: c.members, Rewriter: &alias.Rewriter{Keys: [][]byte{c.key}}, Post: s.put, Log: c.log}
+	s.manager = &list.Manager{Lists: c.lists, Members: c.members, Held: c.members, Rewriter: &alias.Rewriter{Keys: [][]byte{c.key}}, Post: s.put, Next: spool.Next, Log: c.log}
 	if err := s.manager.Check(); err != nil {
 		return err
 	}

@@ -8,11 +8,9 @@ import (
 	"strings"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/postilion-mail/postilion/imap"
 	"github.com/postilion-mail/postilion/pop3"
-	"github.com/postilion-mail/postilion/smtp"
 	"github.com/postilion-mail/postilion/smtp/sasl"
 	"github.com/postilion-mail/postilion/spool/mailbox"
 )
@@ -20,8 +18,8 @@ import (
 var marker = regexp.MustCompile(`(?m)^Subject: soak (\d+)\r$`)
 
 // letter is message n as it is sent, with a body that its number tells.
-func letter(n int) string {
-	return fmt.Sprintf("From: u@hamburger.edu\r\nSubject: soak %d\r\n\r\n", n) + letterBody(n)
+func letter(n int, from, to string) string {
+	return fmt.Sprintf("From: %s\r\nTo: %s\r\nSubject: soak %d\r\n\r\n", from, to, n) + letterBody(n)
 }
 
 func letterBody(n int) string {
@@ -37,55 +35,6 @@ func intact(b []byte) (n int, ok bool) {
 	}
 	fmt.Sscan(m[1], &n)
 	return n, body == letterBody(n)
-}
-
-// recipients are some at home and some abroad, one of whom may not exist there.
-func (s *soak) recipients() (to []string) {
-	first := s.random(soakUsers)
-	for i := range s.random(4) {
-		to = append(to, fmt.Sprintf("u%d@hamburger.edu", (first+i)%soakUsers))
-	}
-	for i := range s.random(3) {
-		to = append(to, fmt.Sprintf("friend%d@elsewhere.example", i))
-	}
-	if len(to) == 0 || s.random(8) == 0 {
-		to = append(to, "nobody@elsewhere.example")
-	}
-	return to
-}
-
-// sender submits messages, each once, whatever becomes of it. The number of the
-// message is in the sender's address too, where the queue shows it.
-func (s *soak) sender() func(context.Context) error {
-	clients := make([]*smtp.Client, soakUsers)
-	for u := range clients {
-		clients[u] = &smtp.Client{Addr: s.p.addr["submission"], TLSConfig: s.p.trust(), Auth: s.login(u)}
-		s.t.Cleanup(func() { clients[u].Close() })
-	}
-	return func(ctx context.Context) error {
-		u, to := s.random(soakUsers), s.recipients()
-		s.mu.Lock()
-		s.next++
-		n := s.next
-		for _, r := range to {
-			s.open[delivery{n, r}] = false
-		}
-		s.mu.Unlock()
-		env, err := smtp.NewEnvelope(fmt.Sprintf("u%d+%d@hamburger.edu", u, n), to...)
-		require.NoError(s.t, err)
-		sent, err := clients[u].Send(ctx, env, strings.NewReader(letter(n)))
-		if sent == nil {
-			return err
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for i, r := range sent.Results {
-			if r.Status == smtp.Accepted {
-				s.open[delivery{n, to[i]}] = true
-			}
-		}
-		return err
-	}
 }
 
 func (s *soak) login(u int) *sasl.Credentials {

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/postilion-mail/postilion/smtp"
 	"github.com/postilion-mail/postilion/spool"
 	"github.com/postilion-mail/postilion/spool/dirspool"
 	"github.com/postilion-mail/postilion/spool/mailbox"
@@ -25,7 +23,6 @@ import (
 const (
 	soakUsers = 6
 	popUsers  = 3
-	senders   = 4
 )
 
 // delivery is a message on its way to one address.
@@ -51,31 +48,34 @@ type soak struct {
 	bounced  map[delivery]int         // reports about a delivery
 	atKill   map[delivery][]time.Time // kills at which it was not settled
 	kills    int
+	accepted map[string]int // messages by the way they came in
 	sessions map[string]int
 }
 
-// TestSoak sends, relays and reads while the server is killed again and again,
-// then lets it run until its queue is empty, and counts.
+// TestSoak sends by all ways in, to users, aliases, a mailing list and abroad,
+// and reads, while the server is killed again and again; then lets it run until
+// its queue is empty, and counts.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	lasting := 8 * time.Second
+	lasting := 10 * time.Second
 	if long() {
 		lasting = 10 * time.Minute
 	}
 	s := &soak{t: t, rnd: rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano()))),
 		open: make(map[delivery]bool), abroad: make(map[delivery][]time.Time), atHome: make(map[string]delivery),
-		removed: make(map[delivery]bool), bounced: make(map[delivery]int), atKill: make(map[delivery][]time.Time), sessions: make(map[string]int)}
-	args := []string{"-relay", s.elsewhere(), "-max-conns-per-ip", "1000"}
+		removed: make(map[delivery]bool), bounced: make(map[delivery]int), atKill: make(map[delivery][]time.Time), sessions: make(map[string]int), accepted: make(map[string]int)}
+	dir := t.TempDir()
+	args := append(s.town(dir), "-max-conns-per-ip", "1000")
 	for u := range soakUsers {
 		args = append(args, "-user", fmt.Sprintf("u%d:secret%d", u, u))
 	}
-	s.p = newProcess(t, t.TempDir(), args...)
+	s.p = newProcess(t, dir, args...)
 	s.p.start()
 	ctx, cancel := context.WithTimeout(t.Context(), lasting)
 	defer cancel()
 	var wg sync.WaitGroup
-	for range senders {
-		wg.Go(func() { s.again(ctx, s.sender()) })
+	for _, send := range s.senders() {
+		wg.Go(func() { s.again(ctx, send) })
 	}
 	for u := range soakUsers {
 		s.seen[u] = make(map[mailbox.UID]bool)
@@ -104,39 +104,6 @@ func (s *soak) again(ctx context.Context, f func(context.Context) error) {
 			}
 		}
 	}
-}
-
-// elsewhere is another mail host: it takes mail for anybody but nobody.
-func (s *soak) elsewhere() string {
-	l := listenLow(s.t)
-	server := &smtp.Server{Name: "elsewhere.example", Limits: smtp.Limits{ConnsPerIP: 1000}, Handler: smtp.Handler{
-		Rcpt: func(_ context.Context, _ *smtp.Transaction, r *smtp.Recipient) error {
-			if r.Path.Local() == "nobody" {
-				return smtp.Reject(550, "5.1.1", "No such user")
-			}
-			return nil
-		},
-		Message: func(_ context.Context, t *smtp.Transaction, body io.Reader) error {
-			b, err := io.ReadAll(body)
-			if err != nil {
-				return err
-			}
-			n, ok := intact(b)
-			assert.True(s.t, ok, "a message that is not what was sent: %.300q", b)
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			for _, r := range t.To {
-				d := delivery{n, r.Path.Address()}
-				s.abroad[d] = append(s.abroad[d], time.Now())
-			}
-			return nil
-		},
-	}}
-	ctx, stop := context.WithCancel(context.WithoutCancel(s.t.Context()))
-	done := make(chan error, 1)
-	go func() { done <- server.Run(ctx, l, nil) }()
-	s.t.Cleanup(func() { stop(); assert.NoError(s.t, <-done) })
-	return l.Addr().String()
 }
 
 // killing kills the server at random, and starts it again.
@@ -189,22 +156,42 @@ func (s *soak) queued() (all []delivery) {
 	assert.Zero(s.t, q.Recovery().Corrupt)
 	for info, err := range q.List(s.t.Context(), spool.Filter{}) {
 		require.NoError(s.t, err)
-		var n int
-		_, number, _ := strings.Cut(info.Item.Envelope.From.Local(), "+")
-		fmt.Sscan(number, &n)
+		n := s.number(q, info.Item)
 		for _, p := range info.Rcpts {
-			all = append(all, delivery{n, info.Item.Envelope.To[p.Rcpt].Path.Address()})
+			for _, to := range leadsTo(info.Item.Envelope.To[p.Rcpt].Path.Address()) {
+				all = append(all, delivery{n, to})
+			}
 		}
 	}
 	return all
 }
 
+// number is that of a message in the queue; of a report it is below zero.
+func (s *soak) number(q spool.Store, item *spool.Item) (n int) {
+	body, err := q.Open(s.t.Context(), item.ID)
+	require.NoError(s.t, err)
+	defer body.Close()
+	b, err := io.ReadAll(io.NewSectionReader(body, 0, 16<<10))
+	require.NoError(s.t, err)
+	m := marker.FindSubmatch(b)
+	if !assert.NotNil(s.t, m, "what is this? %.300q", b) {
+		return 0
+	}
+	fmt.Sscan(string(m[1]), &n)
+	if item.Envelope.From.IsNull() {
+		return -n
+	}
+	return n
+}
+
 // settle lets the server run until its queue is empty, ends it, and reads all
-// mailboxes once more.
+// mailboxes once more. It starts as an operator would let it start: a message that
+// was on its way at three kills in a row is held, since it may be what kills, and
+// one that was refused for now waits for minutes.
 func (s *soak) settle() {
 	s.restart()
 	s.p.end()
-	s.release()
+	s.p.args = append(s.p.args, "-release")
 	s.p.start()
 	for range 300 {
 		files, err := filepath.Glob(filepath.Join(s.p.dir, "spool", "q", "*", "*"))
@@ -218,20 +205,6 @@ func (s *soak) settle() {
 		require.NoError(s.t, s.read(s.t.Context(), u))
 	}
 	s.p.end()
-}
-
-// release does what an operator does: a message that was on its way at three kills
-// in a row is held, since it may be what kills, and one that was refused for now
-// waits for minutes.
-func (s *soak) release() {
-	q, err := dirspool.Open(filepath.Join(s.p.dir, "spool"), dirspool.Options{})
-	require.NoError(s.t, err)
-	defer q.Close()
-	for _, a := range []spool.Action{spool.Release, spool.Flush} {
-		n, err := q.Apply(s.t.Context(), spool.Filter{}, a)
-		require.NoError(s.t, err)
-		s.t.Logf("%s: %d", a, n)
-	}
 }
 
 // judge holds what was promised against what there is.
@@ -259,8 +232,8 @@ func (s *soak) judge() {
 			s.t.Errorf("message %d was sent %d times to %s, and was not settled at the kills of %v", d.message, 1+n, d.to, s.atKill[d])
 		}
 	}
-	s.t.Logf("%d kills; %d of %d deliveries acknowledged, %d lost; %d at home, each once; %d abroad, %d times again over a kill, %d without one; %d bounces; %d left in the queue; %v sessions",
-		s.kills, acknowledged, len(s.open), lost, len(home), len(s.abroad), again, outside, len(s.bounced), len(left), s.sessions)
+	s.t.Logf("%d kills; accepted messages by way in: %v; %d of %d deliveries acknowledged, %d lost; %d at home, each once; %d abroad, %d times again over a kill, %d without one; %d bounces; %d left in the queue; %v sessions",
+		s.kills, s.accepted, acknowledged, len(s.open), lost, len(home), len(s.abroad), again, outside, len(s.bounced), len(left), s.sessions)
 	assert.NotZero(s.t, acknowledged)
 	assert.NotZero(s.t, len(s.bounced))
 }

@@ -184,7 +184,7 @@ func (s *site) newsList(post func(context.Context, io.Reader, ...smtp.Envelope) 
 			return nil, err
 		}
 	}
-	m := &list.Manager{Lists: []*list.List{{Address: news, Post: list.AnyonePosts}}, Members: members, Post: post,
+	m := &list.Manager{Lists: []*list.List{{Address: news, Post: list.AnyonePosts}}, Members: members, Post: post, Next: spool.Next,
 		Rewriter: &alias.Rewriter{Keys: [][]byte{[]byte("a key of sixteen octets or more")}}}
 	return m, m.Check()
 }

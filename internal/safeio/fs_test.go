@@ -2,11 +2,13 @@ package safeio
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -247,4 +249,106 @@ func TestReplaceFails(t *testing.T) {
 		require.ErrorIs(t, err, io.ErrClosedPipe)
 		assert.Contains(t, []string{"old", "new"}, content(t, d, "v"))
 	}
+}
+
+// TestReadInto: a file that is read in one go.
+func TestReadInto(t *testing.T) {
+	dir := t.TempDir()
+	r, err := OpenRoot(dir)
+	require.NoError(t, err)
+	defer r.Close()
+	require.NoError(t, r.Mkdir("d", 0o700))
+	create(t, r, "d/x", "hello")
+	require.NoError(t, os.Symlink("x", filepath.Join(dir, "d", "link")))
+	for size, want := range map[int]string{0: "", 4: "hell", 5: "hello", 6: "hello"} {
+		buf := make([]byte, size)
+		n, err := r.ReadInto("d/x", buf)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(buf[:n]))
+	}
+	_, err = r.ReadInto("d/none", make([]byte, 9))
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	for _, name := range []string{"d/link", "d", ".", "d/../d/x", "../x"} {
+		_, err = r.ReadInto(name, make([]byte, 9))
+		assert.Error(t, err, name)
+	}
+}
+
+// TestRest: what is kept open may be closed at any time.
+func TestRest(t *testing.T) {
+	r, err := OpenRoot(t.TempDir())
+	require.NoError(t, err)
+	defer r.Close()
+	require.NoError(t, r.Mkdir("d", 0o700))
+	create(t, r, "d/x0", "hello")
+	assert.Len(t, r.dirs, 1)
+	lock, err := r.Lock("d/lock")
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				r.Rest()
+			}
+		}
+	})
+	for i := range 300 {
+		from, to := fmt.Sprint("d/x", i), fmt.Sprint("d/x", i+1)
+		require.NoError(t, r.Rename(from, to))
+		n, err := r.ReadInto(to, make([]byte, 9))
+		require.NoError(t, err)
+		assert.Equal(t, 5, n)
+		_, err = r.Lstat(to)
+		require.NoError(t, err)
+		require.NoError(t, r.SyncDir("d"))
+	}
+	close(stop)
+	wg.Wait()
+	r.Rest()
+	assert.Empty(t, r.dirs)
+	_, err = r.Lock("d/lock")
+	assert.ErrorIs(t, err, ErrLocked, "locks stay")
+	require.NoError(t, lock.Close())
+	require.NoError(t, r.Close())
+	r.Rest()
+	_, err = r.Lstat("d/x300")
+	assert.Error(t, err)
+}
+
+// TestRenameIn: up to the first that fails.
+func TestRenameIn(t *testing.T) {
+	r, err := OpenRoot(t.TempDir())
+	require.NoError(t, err)
+	defer r.Close()
+	require.NoError(t, r.Mkdir("d", 0o700))
+	for _, n := range []string{"a", "b", "c"} {
+		create(t, r, "d/"+n, n)
+	}
+	rename := func(pairs ...string) (asked int, err error) {
+		return asked, r.RenameIn("d", func(yield func(string, string) bool) {
+			for i := 0; i < len(pairs); i += 2 {
+				if asked++; !yield(pairs[i], pairs[i+1]) {
+					return
+				}
+			}
+		})
+	}
+	_, err = rename("a", "a1", "b", "b1")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a1", "b1", "c"}, names(t, r, "d"))
+	_, err = rename("a1", "a2", "none", "x", "b1", "b2")
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.Equal(t, []string{"a2", "b1", "c"}, names(t, r, "d"))
+	for _, bad := range []string{"../x", ".", "..", "", "x/y", "/x"} {
+		_, err = rename("c", bad)
+		assert.Error(t, err, bad)
+		_, err = rename(bad, "x")
+		assert.Error(t, err, bad)
+	}
+	assert.Equal(t, []string{"a2", "b1", "c"}, names(t, r, "d"))
+	assert.Error(t, r.RenameIn("../d", nil))
 }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // maxDirs is how many directories a [Root] keeps open: each costs two file
@@ -20,8 +22,9 @@ const maxDirs = 64
 type Root struct {
 	top *os.Root
 
-	mu   sync.Mutex // guards dirs
-	dirs map[string]*dir
+	mu     sync.Mutex // guards all below, and how much of dirs is in use
+	dirs   map[string]*dir
+	closed bool
 }
 
 var _ FS = (*Root)(nil)
@@ -30,7 +33,9 @@ var _ FS = (*Root)(nil)
 // in use: calls under way end first.
 type dir struct {
 	root *os.Root
-	self *os.File // the same, to be synced
+	self *os.File        // the same, to be synced
+	raw  syscall.RawConn // of self
+	used int             // calls under way; guarded by Root.mu
 }
 
 func (d *dir) close() {
@@ -44,7 +49,7 @@ func OpenRoot(name string) (*Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Root{top: top, dirs: map[string]*dir{}}, nil
+	return &Root{top: top}, nil
 }
 
 // openDir opens a directory.
@@ -58,36 +63,73 @@ func (r *Root) openDir(name string) (*dir, error) {
 		root.Close()
 		return nil, err
 	}
-	return &dir{root, self}, nil
+	raw, err := self.SyscallConn()
+	if err != nil {
+		self.Close()
+		root.Close()
+		return nil, err
+	}
+	return &dir{root: root, self: self, raw: raw}, nil
 }
 
 // in calls do with the open directory, one that is kept if possible.
 func (r *Root) in(name string, do func(d *dir) error) error {
 	r.mu.Lock()
 	d := r.dirs[name]
-	r.mu.Unlock()
 	if d != nil {
-		return do(d)
+		d.used++
 	}
-	d, err := r.openDir(name)
-	if err != nil {
-		return err
+	r.mu.Unlock()
+	if d == nil {
+		var err error
+		if d, err = r.openDir(name); err != nil {
+			return err
+		}
+		if !r.keep(name, d) {
+			defer d.close()
+			return do(d)
+		}
 	}
-	if !r.keep(name, d) {
-		defer d.close()
-	}
+	defer r.leave(d)
 	return do(d)
 }
 
-// keep reports whether d is kept open from now on.
+// leave ends a call that used a kept directory.
+func (r *Root) leave(d *dir) {
+	r.mu.Lock()
+	d.used--
+	r.mu.Unlock()
+}
+
+// keep reports whether d is kept open from now on, for one call that uses it.
 func (r *Root) keep(name string, d *dir) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.dirs == nil || r.dirs[name] != nil || len(r.dirs) >= maxDirs {
+	if r.closed || r.dirs[name] != nil || len(r.dirs) >= maxDirs {
 		return false
 	}
+	if r.dirs == nil {
+		r.dirs = map[string]*dir{}
+	}
+	d.used = 1
 	r.dirs[name] = d
 	return true
+}
+
+// Rest closes what is kept open of directories that no call uses, until the next
+// call needs it. Files and locks stay.
+func (r *Root) Rest() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n, d := range r.dirs {
+		if d.used == 0 {
+			delete(r.dirs, n)
+			d.close()
+		}
+	}
+	if len(r.dirs) == 0 {
+		r.dirs = nil
+	}
 }
 
 // forget closes what is kept of a directory that goes, and of those below.
@@ -95,24 +137,44 @@ func (r *Root) forget(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for n, d := range r.dirs {
-		if n == name || strings.HasPrefix(n, name+"/") {
+		// Mostly it is the name of a file, which is longer than these.
+		if rest, is := strings.CutPrefix(n, name); is && (rest == "" || rest[0] == '/') {
 			delete(r.dirs, n)
 			d.close()
 		}
 	}
 }
 
-// OpenFile opens a file; see os.OpenFile.
+// OpenFile opens a file; see os.OpenFile. On Linux a symbolic link in its place
+// is an error, wherever it leads.
 func (r *Root) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	if !fs.ValidPath(name) || name == "." {
+		return nil, &os.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
 	var f *os.File
 	err := r.in(path.Dir(name), func(d *dir) (err error) {
-		f, err = d.root.OpenFile(path.Base(name), flag, perm)
+		f, err = open(d, path.Base(name), flag, perm)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &rootFile{f}, nil
+}
+
+// ReadInto reads a file from its start until buf is full or the file ends, which
+// it takes a short read for: the caller must know how long the file is to be. It
+// spares the system calls with which an os.File begins. A symbolic link is an
+// error.
+func (r *Root) ReadInto(name string, buf []byte) (n int, err error) {
+	if !fs.ValidPath(name) {
+		return 0, pathError(OpOpen, name, fs.ErrInvalid)
+	}
+	err = r.in(path.Dir(name), func(d *dir) (err error) {
+		n, err = readInto(d, path.Base(name), buf)
+		return err
+	})
+	return n, err
 }
 
 // Mkdir makes a directory.
@@ -125,15 +187,34 @@ func (r *Root) Rename(from, to string) error {
 	}
 	r.forget(from)
 	r.forget(to) // an empty directory may be replaced
-	err := r.in(path.Dir(from), func(a *dir) error {
-		return r.in(path.Dir(to), func(b *dir) error {
-			return rename(a.self, path.Base(from), b.self, path.Base(to))
+	before, after := path.Dir(from), path.Dir(to)
+	err := r.in(before, func(a *dir) error {
+		if before == after {
+			return rename(a, path.Base(from), a, path.Base(to))
+		}
+		return r.in(after, func(b *dir) error {
+			return rename(a, path.Base(from), b, path.Base(to))
 		})
 	})
 	if errors.Is(err, errors.ErrUnsupported) {
 		return r.top.Rename(from, to)
 	}
 	return err
+}
+
+// RenameIn renames files within one directory, each as [Root.Rename] does, in the
+// order in which pairs yields old and new names. It ends with the first error,
+// and does not ask pairs for more than failed.
+func (r *Root) RenameIn(name string, pairs iter.Seq2[string, string]) error {
+	if !fs.ValidPath(name) {
+		return pathError(OpRename, name, fs.ErrInvalid)
+	}
+	return r.in(name, func(d *dir) error { return renameIn(d, pairs) })
+}
+
+// element reports whether a name is one of a file in a directory.
+func element(name string) bool {
+	return name != "" && name != "." && name != ".." && strings.IndexByte(name, '/') < 0
 }
 
 // Link gives a file a second name, which must be free.
@@ -208,7 +289,7 @@ func (r *Root) Close() error {
 	for _, d := range r.dirs {
 		d.close()
 	}
-	r.dirs = nil
+	r.dirs, r.closed = nil, true
 	return r.top.Close()
 }
 

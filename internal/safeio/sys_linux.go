@@ -2,6 +2,8 @@ package safeio
 
 import (
 	"errors"
+	"io/fs"
+	"iter"
 	"os"
 	"syscall"
 )
@@ -13,10 +15,7 @@ func control(op string, f *os.File, do func(fd int) error) error {
 		return err
 	}
 	var failed error
-	err = raw.Control(func(fd uintptr) {
-		for failed = do(int(fd)); errors.Is(failed, syscall.EINTR); failed = do(int(fd)) {
-		}
-	})
+	err = raw.Control(func(fd uintptr) { failed = retry(func() error { return do(int(fd)) }) })
 	if err == nil && failed != nil {
 		err = &os.PathError{Op: op, Path: f.Name(), Err: failed}
 	}
@@ -52,11 +51,78 @@ func space(f *os.File) (Space, error) {
 	return s, nil
 }
 
+// open is one system call where os.Root takes six: a file of the disk needs no
+// place in the poller, and asking for one sets its descriptor to non-blocking
+// and back. name is a single element, and a link in its place is not followed.
+func open(d *dir, name string, flag int, perm fs.FileMode) (f *os.File, err error) {
+	err = d.control("openat", name, func(at int) error {
+		fd, err := syscall.Openat(at, name, flag|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, uint32(perm.Perm()))
+		if err == nil {
+			f = os.NewFile(uintptr(fd), name)
+		}
+		return err
+	})
+	return f, err
+}
+
 // rename uses the open directories: os.Root walks to both from the top, which
 // takes six system calls more. The names are single elements, and rename(2)
 // follows no link at the end of a name.
-func rename(from *os.File, old string, to *os.File, name string) error {
-	return control("renameat", from, func(a int) error {
-		return control("renameat", to, func(b int) error { return syscall.Renameat(a, old, b, name) })
+func rename(from *dir, old string, to *dir, name string) error {
+	return from.control("renameat", old, func(a int) error {
+		if from == to {
+			return syscall.Renameat(a, old, a, name)
+		}
+		return to.control("renameat", name, func(b int) error { return syscall.Renameat(a, old, b, name) })
 	})
+}
+
+// renameIn holds the directory once for all.
+func renameIn(d *dir, pairs iter.Seq2[string, string]) error {
+	return d.control("renameat", "", func(fd int) error {
+		for from, to := range pairs {
+			if !element(from) || !element(to) {
+				return syscall.EINVAL
+			}
+			if err := retry(func() error { return syscall.Renameat(fd, from, fd, to) }); err != nil {
+				return &os.LinkError{Op: "renameat", Old: from, New: to, Err: err}
+			}
+		}
+		return nil
+	})
+}
+
+// control is like the function control, for a directory and a name in it.
+func (d *dir) control(op, name string, do func(fd int) error) error {
+	var failed error
+	err := d.raw.Control(func(fd uintptr) { failed = retry(func() error { return do(int(fd)) }) })
+	if err == nil && failed != nil {
+		err = &os.PathError{Op: op, Path: name, Err: failed}
+	}
+	return err
+}
+
+// retry repeats what a signal ended.
+func retry(do func() error) (err error) {
+	for err = do(); errors.Is(err, syscall.EINTR); err = do() {
+	}
+	return err
+}
+
+// readInto opens no os.File: that asks first whether the file can be waited for,
+// in five system calls. A pipe that somebody put there is not waited for either.
+func readInto(d *dir, name string, buf []byte) (n int, err error) {
+	const flags = syscall.O_RDONLY | syscall.O_CLOEXEC | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	err = d.control("openat", name, func(at int) error {
+		fd, err := syscall.Openat(at, name, flags, 0)
+		if err != nil {
+			return err
+		}
+		defer syscall.Close(fd)
+		return retry(func() (err error) {
+			n, err = syscall.Read(fd, buf)
+			return err
+		})
+	})
+	return max(n, 0), err
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -10,12 +11,14 @@ import (
 // Conn is a connection that is being served.
 type Conn struct {
 	net.Conn
-	TLS  bool   // implicit TLS is wanted
-	Wake func() // ends the wait of an idle connection; set before the first Idle
+	TLS bool // implicit TLS is wanted
 
-	srv   *Server
-	key   netip.Prefix // counted under; zero: not counted
-	state atomic.Uint32
+	srv      *Server
+	ctx      context.Context
+	over     func(error)  // called when all is done
+	dialogue Dialogue     // nil before Handle
+	key      netip.Prefix // counted under; zero: not counted
+	state    atomic.Uint32
 }
 
 // A connection is busy until it says it is idle. Stopping wakes only who is
@@ -28,9 +31,10 @@ const (
 	woken
 )
 
-// Idle says that c waits for a command outside any transaction. It reports
-// false when the server is stopping: say goodbye instead.
-func (c *Conn) Idle() bool { return c.state.CompareAndSwap(busy, idle) }
+// Idle says that c waits for a command outside any transaction, which may be
+// said again. It reports false when the server is stopping: say goodbye
+// instead.
+func (c *Conn) Idle() bool { return c.state.CompareAndSwap(busy, idle) || c.state.Load() == idle }
 
 // Busy says that a command has come. It reports false when c was woken: the
 // command is not to be begun.
@@ -40,8 +44,8 @@ func (c *Conn) stop() {
 	if c.state.CompareAndSwap(busy, stopBusy) {
 		return
 	}
-	if c.state.CompareAndSwap(idle, woken) && c.Wake != nil {
-		c.Wake()
+	if c.state.CompareAndSwap(idle, woken) {
+		c.dialogue.Wake()
 	}
 }
 

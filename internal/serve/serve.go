@@ -33,9 +33,9 @@ type Server struct {
 	Exempt func(netip.Addr) bool // not counted and not asked for on accept: trusted proxies; nil none
 	NoTLS  error                 // what Serve and Run return where implicit TLS cannot be served; nil: it can
 
-	// Handle serves one connection to its end; it is closed afterwards. ctx
-	// ends with Close, or with the ctx given to ServeConn.
-	Handle func(ctx context.Context, c *Conn)
+	// Handle begins to serve a connection, which is closed when the Dialogue is
+	// over. ctx ends with Close, or with the ctx given to ServeConn.
+	Handle func(ctx context.Context, c *Conn) Dialogue
 	// Refuse says no in the words of the protocol; it must be brief. A peer
 	// that expects TLS is not told, since it would not understand.
 	Refuse func(c net.Conn, why Refusal)
@@ -67,8 +67,8 @@ func (s *Server) Serve(l net.Listener, tls bool) error {
 	return s.accept(context.Background(), l, tls, &wg)
 }
 
-// accept serves each connection on a goroutine of wg. It does not wait for
-// them, so that its caller learns at once of a listener that is down.
+// accept serves each connection, which wg counts. It does not wait for them, so
+// that its caller learns at once of a listener that is down.
 func (s *Server) accept(parent context.Context, l net.Listener, tls bool, wg *sync.WaitGroup) error {
 	defer l.Close()
 	if !s.addListener(l) {
@@ -80,7 +80,8 @@ func (s *Server) accept(parent context.Context, l net.Listener, tls bool, wg *sy
 		nc, err := l.Accept()
 		if err == nil {
 			pause = 0
-			wg.Go(func() { _ = s.serve(ctx, nc, tls) })
+			wg.Add(1)
+			go s.newConn(ctx, nc, tls, func(error) { wg.Done() }).work()
 			continue
 		}
 		if s.isStopping() {
@@ -112,7 +113,9 @@ func isTemporary(err error) bool {
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn, tls bool) error {
 	ctx, cancel := s.context(ctx)
 	defer cancel()
-	return s.serve(ctx, nc, tls)
+	over := make(chan error, 1)
+	go s.newConn(ctx, nc, tls, func(err error) { over <- err }).work()
+	return <-over
 }
 
 // context ends with parent and with Close.
@@ -126,23 +129,8 @@ func (s *Server) context(parent context.Context) (context.Context, context.Cance
 	return ctx, func() { stop(); cancel(context.Canceled) }
 }
 
-// serve admits nc and hands it to Handle. An idle connection keeps this frame.
-func (s *Server) serve(ctx context.Context, nc net.Conn, tls bool) error {
-	c := &Conn{Conn: nc, TLS: tls, srv: s}
-	why, err := s.admit(c)
-	if err != nil {
-		return errors.Join(err, nc.Close())
-	}
-	if why != 0 {
-		if !tls {
-			s.refuse(nc, why)
-		}
-		return nc.Close()
-	}
-	defer s.drop(c)
-	defer nc.Close()
-	s.Handle(ctx, c)
-	return nil
+func (s *Server) newConn(ctx context.Context, nc net.Conn, tls bool, over func(error)) *Conn {
+	return &Conn{Conn: nc, TLS: tls, srv: s, ctx: ctx, over: over}
 }
 
 func (s *Server) init() {

@@ -57,10 +57,30 @@ func (p *pipes) connect(ip string) net.Conn {
 	return them
 }
 
+// steps is a dialogue made of funcs.
+type steps struct {
+	serve func() bool
+	wait  func()
+	wake  func()
+}
+
+func (s steps) Serve() bool { return s.serve() }
+func (s steps) Wait()       { s.wait() }
+func (s steps) Wake()       { s.wake() }
+
+// whole makes a dialogue of a func that never parks.
+func whole(f func(context.Context, *Conn)) func(context.Context, *Conn) Dialogue {
+	return func(ctx context.Context, c *Conn) Dialogue {
+		return steps{
+			serve: func() bool { f(ctx, c); return false },
+			wake:  func() { _ = c.SetReadDeadline(time.Unix(1, 0)) },
+		}
+	}
+}
+
 // hold serves a connection until it is closed or woken.
 func hold(ctx context.Context, c *Conn) {
 	_, _ = io.WriteString(c, "+")
-	c.Wake = func() { _ = c.SetReadDeadline(time.Unix(1, 0)) }
 	if c.Idle() {
 		_, _ = c.Read(make([]byte, 1))
 	}
@@ -79,7 +99,7 @@ func said(t *testing.T, c net.Conn) string {
 
 func TestCounting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{Conns: 5, PerIP: 2, Handle: hold, Refuse: no, Allow: func(ip netip.Addr) bool { return ip.String() != "192.0.2.66" },
+		s := &Server{Conns: 5, PerIP: 2, Handle: whole(hold), Refuse: no, Allow: func(ip netip.Addr) bool { return ip.String() != "192.0.2.66" },
 			Exempt: func(ip netip.Addr) bool { return ip.String() == "192.0.2.99" }}
 		l := newPipes()
 		done := make(chan error, 1)
@@ -111,7 +131,7 @@ func TestCounting(t *testing.T) {
 
 func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{Rate: 2, Handle: func(context.Context, *Conn) {}, Refuse: no}
+		s := &Server{Rate: 2, Handle: whole(func(context.Context, *Conn) {}), Refuse: no}
 		try := func(ip string) string {
 			us, them := net.Pipe()
 			go s.ServeConn(context.Background(), addrConn{us, ip}, false)
@@ -131,7 +151,7 @@ func TestRate(t *testing.T) {
 // A peer that expects TLS is hung up on without words it could not read.
 func TestRefusalUnderTLSIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{Allow: func(netip.Addr) bool { return false }, Handle: hold, Refuse: no}
+		s := &Server{Allow: func(netip.Addr) bool { return false }, Handle: whole(hold), Refuse: no}
 		us, them := net.Pipe()
 		go s.ServeConn(context.Background(), addrConn{us, "192.0.2.1"}, true)
 		b, err := io.ReadAll(them)
@@ -143,7 +163,7 @@ func TestRefusalUnderTLSIsSilent(t *testing.T) {
 // One who floods us and does not read is not waited for.
 func TestRefusalDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{Allow: func(netip.Addr) bool { return false }, Handle: hold, Refuse: no}
+		s := &Server{Allow: func(netip.Addr) bool { return false }, Handle: whole(hold), Refuse: no}
 		us, _ := net.Pipe()
 		start := time.Now()
 		require.NoError(t, s.ServeConn(context.Background(), addrConn{us, "192.0.2.1"}, false))
@@ -154,10 +174,10 @@ func TestRefusalDoesNotBlock(t *testing.T) {
 func TestRehome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		why := make(chan Refusal)
-		s := &Server{PerIP: 1, Exempt: func(netip.Addr) bool { return true }, Refuse: no, Handle: func(_ context.Context, c *Conn) {
+		s := &Server{PerIP: 1, Exempt: func(netip.Addr) bool { return true }, Refuse: no, Handle: whole(func(_ context.Context, c *Conn) {
 			why <- c.Rehome(netip.MustParseAddr("192.0.2.1"))
 			_, _ = c.Read(make([]byte, 1))
-		}}
+		})}
 		connect := func() net.Conn {
 			us, them := net.Pipe()
 			go s.ServeConn(context.Background(), us, false)
@@ -182,7 +202,7 @@ func (temporary) Temporary() bool { return true }
 // Run down with all its listeners.
 func TestAcceptErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{Handle: hold}
+		s := &Server{Handle: whole(hold)}
 		plain, secure := newPipes(), newPipes()
 		done := make(chan error, 1)
 		go func() { done <- s.Run(context.Background(), plain, secure, 0) }()
@@ -202,13 +222,13 @@ func TestRunEnds(t *testing.T) {
 	for _, how := range []string{"ctx", "shutdown", "close"} {
 		synctest.Test(t, func(t *testing.T) {
 			var ended error
-			s := &Server{Handle: func(ctx context.Context, c *Conn) {
+			s := &Server{Handle: whole(func(ctx context.Context, c *Conn) {
 				hold(ctx, c)
 				if how == "close" {
 					<-ctx.Done() // comes with the end of the connection, a moment before or after
 				}
 				ended = ctx.Err()
-			}}
+			})}
 			l := newPipes()
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
@@ -263,8 +283,9 @@ func TestIdleAndBusy(t *testing.T) {
 	c.stop()
 	assert.False(t, c.Idle())
 	woken := 0
-	c = &Conn{Wake: func() { woken++ }}
+	c = &Conn{dialogue: steps{wake: func() { woken++ }}}
 	assert.True(t, c.Idle())
+	assert.True(t, c.Idle(), "said again after a wait")
 	c.stop()
 	c.stop()
 	assert.Equal(t, 1, woken)

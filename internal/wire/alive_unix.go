@@ -2,10 +2,7 @@
 
 package wire
 
-import (
-	"crypto/tls"
-	"syscall"
-)
+import "syscall"
 
 // Quiet reports whether the connection is open and has nothing to read, without
 // waiting and without taking anything. Where that cannot be found out it
@@ -14,23 +11,21 @@ func (r *Reader) Quiet() bool {
 	if r.Buffered() > 0 || r.err != nil {
 		return false
 	}
-	raw := r.raw
-	if tc, ok := r.src.(*tls.Conn); ok {
-		raw = rawConn(tc.NetConn())
-	}
-	if raw == nil {
+	if r.socket == nil {
 		return true
 	}
-	if r.look == nil {
-		r.look = r.peek
-	}
 	r.quiet = false
-	return raw.Control(r.look) == nil && r.quiet
+	return r.socket.Control(r.peek) == nil && r.quiet
 }
 
 // peek looks without taking: EAGAIN is silence, all else news.
 func (r *Reader) peek(fd uintptr) {
 	var b [1]byte
-	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	r.quiet = err == syscall.EAGAIN || err == syscall.EINTR
+	for {
+		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		if err != syscall.EINTR {
+			r.quiet = err == syscall.EAGAIN
+			return
+		}
+	}
 }

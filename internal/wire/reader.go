@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -18,6 +19,7 @@ var (
 	ErrBareLF      = errors.New("line ends in a bare LF")
 	ErrWoken       = errors.New("woken while waiting for a line")
 	ErrNudged      = errors.New("nudged while waiting for a line")
+	ErrParked      = errors.New("nothing to read for a while")
 )
 
 // Two sizes serve all: commands fit the small one, bodies and the longest
@@ -36,10 +38,10 @@ var (
 // usable; see [NewReader].
 type Reader struct {
 	src    net.Conn
-	raw    syscall.RawConn // nil: src cannot wait without a buffer
-	try    func(fd uintptr) bool
+	raw    syscall.RawConn       // nil: src cannot wait without a buffer
+	socket syscall.RawConn       // raw, or what lies beneath TLS; nil: not known
+	try    func(fd uintptr) bool // tryOnce, for raw and socket
 	tryErr error
-	look   func(fd uintptr) // for Quiet
 
 	buf  []byte // nil while idle
 	r, w int
@@ -48,10 +50,13 @@ type Reader struct {
 	watch chan struct{} // closed when the background read is over; nil: none
 	until time.Time     // the deadline src has
 
-	woken  atomic.Bool
-	nudged atomic.Bool
-	big    bool // the next buffer is a large one
-	quiet  bool // what look saw
+	woken   atomic.Bool
+	nudged  atomic.Bool
+	big     bool // the next buffer is a large one
+	quiet   bool // what peek saw
+	mayPark bool // the read is Ready's
+	parked  bool // it ended with ErrParked; until is its deadline
+	looked  bool // Wait has looked
 
 	small [16]byte // for the first bytes where raw is nil
 
@@ -74,10 +79,14 @@ func NewReader(c net.Conn) *Reader {
 func (r *Reader) Reset(c net.Conn) {
 	r.Release()
 	r.src, r.err, r.raw, r.r, r.w = c, nil, nil, 0, 0
-	r.until = time.Time{} // not known: whoever had c before may have set one
+	r.until, r.parked = time.Time{}, false // not known: whoever had c before may have set one
 	r.raw = rawConn(c)
-	if r.raw != nil && r.try == nil {
-		r.try = r.tryRead
+	r.socket = r.raw
+	if tc, ok := c.(*tls.Conn); ok {
+		r.socket = rawConn(tc.NetConn())
+	}
+	if r.socket != nil && r.try == nil {
+		r.try = r.tryOnce
 	}
 }
 
@@ -210,7 +219,7 @@ func (r *Reader) Fill(want int) error {
 			if !r.Nudgeable {
 				continue
 			}
-		case err != ErrWoken && !IsTimeout(err):
+		case err != ErrWoken && err != ErrParked && !IsTimeout(err):
 			r.err = err
 		}
 		return err
@@ -220,10 +229,17 @@ func (r *Reader) Fill(want int) error {
 // await is one read until the deadline, or until somebody wakes or nudges.
 func (r *Reader) await() (int, error) {
 	var until time.Time
-	if r.Deadline != nil {
-		until = r.Deadline()
+	brief := false
+	if r.parked {
+		// There is something to read, and its deadline is set. A brief one
+		// might pass before a machine under load has got as far as reading.
+		r.parked = false
+	} else {
+		if r.Deadline != nil {
+			until = r.Deadline()
+		}
+		brief = r.setDeadlines(until)
 	}
-	r.setDeadline(until)
 	if err := r.disturbed(); err != nil {
 		return 0, err
 	}
@@ -233,6 +249,9 @@ func (r *Reader) await() (int, error) {
 	}
 	if why := r.disturbed(); why != nil {
 		return 0, why
+	}
+	if brief {
+		return 0, r.park(until)
 	}
 	if r.until.IsZero() || time.Now().Before(r.until) {
 		// The deadline was moved by a nudge that has been answered before.

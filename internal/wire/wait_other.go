@@ -11,4 +11,7 @@ func rawConn(net.Conn) syscall.RawConn { return nil }
 
 func (r *Reader) readRaw() (int, error) { return 0, nil }
 
-func (r *Reader) tryRead(uintptr) bool { return true }
+func (r *Reader) tryOnce(uintptr) bool { return true }
+
+// Wait is never called: Ready does not park here.
+func (r *Reader) Wait() {}

@@ -42,8 +42,16 @@ func (r *Reader) readRaw() (int, error) {
 	return n, r.tryErr
 }
 
-// tryRead is one attempt; false asks to wait until fd is readable. It leaves
-// the count in w.
+// tryOnce is one attempt at what the reader waits for; false asks to wait until
+// fd is readable.
+func (r *Reader) tryOnce(fd uintptr) bool {
+	if r.parked {
+		return r.trySight(fd)
+	}
+	return r.tryRead(fd)
+}
+
+// tryRead reads, and leaves the count in w.
 func (r *Reader) tryRead(fd uintptr) bool {
 	if r.buf == nil {
 		r.take()
@@ -68,4 +76,24 @@ func (r *Reader) tryRead(fd uintptr) bool {
 		r.w = n
 		return true
 	}
+}
+
+// Wait waits after [ErrParked] until Ready has something to do: bytes, the end,
+// a deadline, or somebody who disturbs. It takes no more than a few hundred
+// bytes of stack: it reads nothing, and leaves it to Ready to find out what
+// there is.
+func (r *Reader) Wait() {
+	r.looked = false
+	_ = r.socket.Read(r.try)
+}
+
+// trySight is one look for something to read. When it is called again the
+// socket has become readable since.
+func (r *Reader) trySight(fd uintptr) bool {
+	if !r.looked {
+		r.looked = true
+		r.peek(fd)
+		return !r.quiet
+	}
+	return true
 }

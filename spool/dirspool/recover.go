@@ -1,6 +1,7 @@
 package dirspool
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -75,6 +76,9 @@ func (s *Store) recover() error {
 	if _, err := io.ReadFull(s.opt.rand(), s.run[:]); err != nil {
 		return err
 	}
+	// Tokens begin somewhere else in each process, so that a lease of the one
+	// before is no lease of ours.
+	s.token = binary.LittleEndian.Uint64(s.run[:]) >> 1
 	if err := prepare(s.fsys); err != nil {
 		return err
 	}

@@ -28,3 +28,34 @@ func TestStore(t *testing.T) {
 		})
 	})
 }
+
+// TestReopen runs the cases in which a process dies: the lock goes with it, and
+// the files stay as they are.
+func TestReopen(t *testing.T) {
+	for name, start := range map[string]func(testing.TB, Options) func() (*Store, error){
+		"directory": func(tb testing.TB, o Options) func() (*Store, error) {
+			dir := tb.TempDir()
+			return func() (*Store, error) { return Open(dir, o) }
+		},
+		"memory": func(_ testing.TB, o Options) func() (*Store, error) {
+			disk := safeio.NewDisk()
+			return func() (*Store, error) { return open(disk, o) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spooltest.RunReopen(t, func(tb testing.TB) func() spool.Store {
+				start := start(tb, Options{Now: spooltest.Clock(tb), ReserveBytes: -1, ReserveInodes: -1})
+				var last *Store
+				return func() spool.Store {
+					if last != nil {
+						require.NoError(tb, last.lock.Close())
+					}
+					s, err := start()
+					require.NoError(tb, err)
+					last = s
+					return s
+				}
+			})
+		})
+	}
+}

@@ -115,7 +115,13 @@ func (s *Store) newID() (spool.ID, error) {
 	return spool.NewID(s.opt.now(), s.opt.rand())
 }
 
-func (w *writer) Write(p []byte) (n int, err error) {
+// Write adds to the body; see [spool.Writer].
+func (w *writer) Write(p []byte) (int, error) { return add(w, p) }
+
+// WriteString is Write without a copy in between.
+func (w *writer) WriteString(s string) (int, error) { return add(w, s) }
+
+func add[T string | []byte](w *writer, p T) (n int, err error) {
 	if w.file == nil {
 		return 0, fmt.Errorf("%w: the writer is used up", spool.ErrInvalid)
 	}
@@ -123,13 +129,14 @@ func (w *writer) Write(p []byte) (n int, err error) {
 		w.failed = w.check(int64(len(p)))
 	}
 	for w.failed == nil && n < len(p) {
-		if len(*w.buf) == cap(*w.buf) {
+		at := len(*w.buf)
+		if at == cap(*w.buf) {
 			w.failed = w.flush()
 			continue
 		}
-		k := min(len(p)-n, cap(*w.buf)-len(*w.buf))
+		k := min(len(p)-n, cap(*w.buf)-at)
 		*w.buf = append(*w.buf, p[n:n+k]...)
-		w.sum = crc32.Update(w.sum, castagnoli, p[n:n+k])
+		w.sum = crc32.Update(w.sum, castagnoli, (*w.buf)[at:])
 		n += k
 		w.size += int64(k)
 	}

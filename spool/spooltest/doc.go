@@ -17,8 +17,13 @@
 // tested as well, but the cases then sleep until leases run out; that takes
 // some seconds.
 //
+// # When the process dies
+//
+// [RunReopen] is for stores that keep their queue beyond the process. Its cases
+// leave a store where it stands, open the queue again, and look what is there.
+//
 // # What is not checked
 //
-// Whether nil means durable: that needs a power cut, which only the store's own
-// tests can play.
+// Whether nil means durable through a power cut: that only the store's own tests
+// can play.
 package spooltest

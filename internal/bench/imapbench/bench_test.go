@@ -237,6 +237,21 @@ func BenchmarkServers(b *testing.B) {
 	}
 }
 
+// BenchmarkCold fetches structures of a mailbox of which nobody has asked for any
+// before.
+func BenchmarkCold(b *testing.B) {
+	for _, s := range servers {
+		b.Run(s.name, func(b *testing.B) {
+			for range b.N {
+				b.StopTimer()
+				c := dial(b, s.start(b, 10_000))
+				b.StartTimer()
+				c.do(b, "x FETCH 1:* (ENVELOPE BODYSTRUCTURE)")
+			}
+		})
+	}
+}
+
 // BenchmarkTen fetches envelopes by ten connections at once.
 func BenchmarkTen(b *testing.B) {
 	for _, s := range servers {

@@ -73,7 +73,7 @@ func (s *scenario) folders() {
 	check(t, c.Create(ctx, "Archive"))
 	check(t, c.Rename(ctx, "Archive", "Old"))
 	check(t, c.Subscribe(ctx, "Old", true))
-	list, err := c.List(ctx, "*", imap.ListOptions{Status: true, Children: true, Subs: true, SpecialUse: true})
+	list, err := imap.Collect(c.List(ctx, "*", imap.ListOptions{Status: true, Children: true, Subs: true, SpecialUse: true}))
 	check(t, err)
 	names := map[string]*imap.MailboxInfo{}
 	for _, m := range list {
@@ -85,7 +85,7 @@ func (s *scenario) folders() {
 	if names["INBOX"] == nil || names["Crêpes & more"] == nil || names["Old"] == nil || !names["Old"].Has(`\Subscribed`) {
 		t.Errorf("folders %v", names)
 	}
-	subscribed, err := c.List(ctx, "*", imap.ListOptions{Subscribed: true})
+	subscribed, err := imap.Collect(c.List(ctx, "*", imap.ListOptions{Subscribed: true}))
 	check(t, err)
 	same(t, len(subscribed), 1)
 	ns, err := c.Namespace(ctx)

@@ -43,6 +43,9 @@ func TestMain(m *testing.M) {
 // serve serves until its input ends. For each line of input it collects garbage
 // and prints its resident bytes.
 func serve(dir string) {
+	if os.Getenv(profileEnv) != "" {
+		runtime.MemProfileRate = 64
+	}
 	open := func(_ context.Context, user string) (mailbox.Store, error) { return &memory.Store{User: user}, nil }
 	if dir != inMemory {
 		tree, err := maildir.Open(dir)
@@ -195,6 +198,9 @@ func fill(b *testing.B, dir, user string, messages, size int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	if _, err := m.Changes(b.Context(), 0); err != nil { // there is an index from now on
+		b.Fatal(err)
+	}
 }
 
 // download fetches everything, by our client, and gives the octets.
@@ -287,6 +293,10 @@ func BenchmarkIdle(b *testing.B) {
 
 const sessions = 2000
 
+// resting is how long a session has done nothing when it is measured: stores
+// close what they do not need by then.
+const resting = 12 * time.Second
+
 func idle(b *testing.B, dir string) {
 	for b.Loop() {
 		c := start(b, dir)
@@ -295,6 +305,7 @@ func idle(b *testing.B, dir string) {
 		for i := range sessions {
 			conns = append(conns, login(b, c.addr, fmt.Sprint("user", i)))
 		}
+		time.Sleep(resting)
 		b.ReportMetric(float64(c.memory(b)-before)/sessions, "B/session")
 		for _, nc := range conns {
 			nc.Close()

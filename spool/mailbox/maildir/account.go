@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,7 +30,7 @@ const (
 	gonePrefix  = "postilion.gone."
 )
 
-// options are those of a [Tree], for one account.
+// options are those of a [Tree], for all its accounts.
 type options struct {
 	now                               func() time.Time
 	rand                              io.Reader
@@ -50,7 +51,7 @@ func (o *options) fill() {
 // takes in what others changed, holds the lock, in this process by a channel and
 // among processes by a file. It is never held while a body is read.
 type account struct {
-	options
+	*options
 	user string
 	open func() (safeio.FS, error) // the directory anew, when others renamed in it
 
@@ -63,23 +64,26 @@ type account struct {
 	listed   bool      // so are those of the list
 
 	mu      sync.Mutex // guards folders and the counts of references in them
-	folders map[mailbox.ID]*folder
+	folders []*folder
 
 	refs      int       // open stores; guarded by Tree.mu
 	idleSince time.Time // guarded by Tree.mu
+
+	resting *resting    // nil: it never rests
+	active  atomic.Bool // used since resting looked
+	awake   bool        // guarded by resting.mu
 
 	watchers mailbox.Watchers[mailbox.ID]
 	quota    quota // with the lock
 }
 
 // newAccount opens an account whose directory exists.
-func newAccount(user string, o options, open func() (safeio.FS, error)) (*account, error) {
-	o.fill()
+func newAccount(user string, o *options, open func() (safeio.FS, error)) (*account, error) {
 	fsys, err := open()
 	if err != nil {
 		return nil, err
 	}
-	a := &account{options: o, user: user, open: open, turn: make(chan struct{}, 1), folders: map[mailbox.ID]*folder{}}
+	a := &account{options: o, user: user, open: open, turn: make(chan struct{}, 1)}
 	a.turn <- struct{}{}
 	a.fsys.Store(&fsys)
 	none := ""
@@ -87,7 +91,11 @@ func newAccount(user string, o options, open func() (safeio.FS, error)) (*accoun
 	return a, nil
 }
 
-func (a *account) fs() safeio.FS { return *a.fsys.Load() }
+// fs is the directory of the account.
+func (a *account) fs() safeio.FS {
+	a.use()
+	return *a.fsys.Load()
+}
 
 // How long to wait between two looks at a lock that another process holds.
 const (
@@ -275,16 +283,26 @@ func (a *account) removeAll(name string) error {
 	return a.fs().Remove(name)
 }
 
+// folder returns the one that is open, or nil. There are not many: a session has
+// one, and some are kept. mu is held.
+func (a *account) folder(id mailbox.ID) *folder {
+	i := slices.IndexFunc(a.folders, func(f *folder) bool { return f.id == id })
+	if i < 0 {
+		return nil
+	}
+	return a.folders[i]
+}
+
 // folderOf returns the folder of a mailbox, one for all sessions, and counts a
 // reference. The lock is held.
 func (a *account) folderOf(id mailbox.ID, dir string) *folder {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	f := a.folders[id]
+	f := a.folder(id)
 	if f == nil {
 		f = &folder{account: a, id: id}
 		f.appends.group.Do = f.appendAll
-		a.folders[id] = f
+		a.folders = append(a.folders, f)
 	}
 	f.dir.Store(&dir)
 	f.refs++
@@ -316,7 +334,7 @@ func (a *account) release(f *folder) {
 		if f.gone.Load() {
 			oldest = f
 		}
-		delete(a.folders, oldest.id)
+		a.folders = slices.DeleteFunc(a.folders, func(x *folder) bool { return x == oldest })
 		oldest.close()
 	}
 }
@@ -334,8 +352,8 @@ func (a *account) relocate() error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for id, f := range a.folders {
-		dir, ok := at[id]
+	for _, f := range a.folders {
+		dir, ok := at[f.id]
 		if ok {
 			f.dir.Store(&dir)
 		} else {
@@ -353,7 +371,7 @@ func (a *account) close() error {
 	for _, f := range a.folders {
 		f.close()
 	}
-	a.folders = map[mailbox.ID]*folder{}
+	a.folders = nil
 	return a.fs().Close()
 }
 

@@ -43,6 +43,9 @@ func (b *fileBlob) Close() error {
 
 // openBlob opens the file of a message.
 func (f *folder) openBlob(ctx context.Context, m *message) (mailbox.Blob, error) {
+	if b, err := f.openSmall(ctx, m); b != nil || errors.Is(err, fs.ErrNotExist) {
+		return b, err
+	}
 	file, err := f.fs().OpenFile(f.at(dirOf(m.bits), m.name), os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err

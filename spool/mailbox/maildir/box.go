@@ -82,17 +82,20 @@ func (b *box) Changes(ctx context.Context, since mailbox.ModSeq) (d mailbox.Delt
 	if err := b.upToDate(ctx); err != nil {
 		return d, b.wrap(err)
 	}
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	x := b.idx
-	if x == nil {
-		return d, b.wrap(errDamaged) // a change since then failed to read it
-	}
-	d.State = b.state()
+	err = b.read(ctx, func(x *index) error {
+		d = b.changes(x, since)
+		return nil
+	})
+	return d, b.wrap(err)
+}
+
+// changes is Changes as far as the index has them; mu is held.
+func (f *folder) changes(x *index, since mailbox.ModSeq) (d mailbox.Delta) {
+	d.State = f.state()
 	gone, ok := x.gone.Since(since)
 	switch {
 	case since == x.state.seq:
-		return d, nil
+		return d
 	case since == 0 || since > x.state.seq || !ok:
 		d.Full, since = true, 0
 		d.Messages = make([]mailbox.Meta, 0, len(x.recs))
@@ -104,32 +107,45 @@ func (b *box) Changes(ctx context.Context, since mailbox.ModSeq) (d mailbox.Delt
 			d.Messages = append(d.Messages, x.meta(&x.recs[i]))
 		}
 	}
-	return d, nil
+	return d
+}
+
+// read runs do with the index, which is read anew if it rests. mu is held.
+func (f *folder) read(ctx context.Context, do func(x *index) error) error {
+	try := func() (done bool, err error) {
+		f.mu.RLock()
+		defer f.mu.RUnlock()
+		if f.idx == nil {
+			return false, nil
+		}
+		f.use()
+		return true, do(f.idx)
+	}
+	for range 5 {
+		if done, err := try(); done {
+			return err
+		}
+		if err := f.upToDate(ctx); err != nil {
+			return err
+		}
+	}
+	return errDamaged // each change since then failed to read it
 }
 
 // lookup finds a message as the index has it.
-func (b *box) lookup(ctx context.Context, uid mailbox.UID) (*message, error) {
+func (b *box) lookup(ctx context.Context, uid mailbox.UID) (m *message, err error) {
 	if err := b.check(ctx); err != nil {
 		return nil, err
 	}
-	b.mu.RLock()
-	loaded := b.idx != nil
-	b.mu.RUnlock()
-	if !loaded {
-		if err := b.upToDate(ctx); err != nil {
-			return nil, err
+	err = b.read(ctx, func(x *index) error {
+		i, ok := x.find(uid)
+		if !ok {
+			return mailbox.ErrNotExist
 		}
-	}
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if b.idx == nil {
-		return nil, errDamaged
-	}
-	i, ok := b.idx.find(uid)
-	if !ok {
-		return nil, mailbox.ErrNotExist
-	}
-	return b.idx.message(&b.idx.recs[i])
+		m, err = x.message(&x.recs[i])
+		return err
+	})
+	return m, err
 }
 
 // Message opens a message; see [mailbox.Mailbox].

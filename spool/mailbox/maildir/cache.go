@@ -3,8 +3,9 @@ package maildir
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"io"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/postilion-mail/postilion/internal/safeio"
 	"github.com/postilion-mail/postilion/spool/mailbox"
@@ -30,7 +31,9 @@ func (c cacheRef) at() (off int64, n int) { return int64(c >> 24), int(c & (1<<2
 //	        behind it
 type cache struct { // guarded by folder.mu
 	file    safeio.File // nil until it is needed
-	ready   bool        // the index has the places
+	ahead   ahead
+	end     int64 // of what is known of file
+	ready   bool  // the index has the places
 	pending map[mailbox.UID][]byte
 	bytes   int // of pending
 }
@@ -70,7 +73,7 @@ func (c *cache) close() {
 		c.file.Close()
 		c.file = nil
 	}
-	c.ready = false
+	c.ready, c.end = false, 0
 }
 
 // Cached returns what PutCached kept; see [mailbox.Cacher].
@@ -101,8 +104,8 @@ func (b *box) Cached(uid mailbox.UID) ([]byte, bool) {
 		return nil, false
 	}
 	off, n := ref.at()
-	buf := make([]byte, n)
-	if _, err := f.cached.file.ReadAt(buf, off); err != nil && err != io.EOF {
+	buf, err := f.cached.ahead.read(f.cached.file, off, n, f.cached.end)
+	if err != nil {
 		return nil, false
 	}
 	validity, u, content, got := splitEntry(buf)
@@ -149,6 +152,7 @@ func (f *folder) loadCache() {
 		buf = buf[:len(buf)+n]
 		used := f.takeEntries(buf, at)
 		at += int64(used)
+		f.cached.end = at
 		buf = buf[:copy(buf, buf[used:])]
 		if err != nil || used == 0 {
 			break
@@ -202,10 +206,11 @@ func (f *folder) flushCache() {
 		}
 	}
 	var b []byte
-	for uid, p := range pending {
-		b = append(b, cacheEntry(f.idx.head.validity, uid, p)...)
+	for _, uid := range slices.Sorted(maps.Keys(pending)) { // as they will be read
+		b = append(b, cacheEntry(f.idx.head.validity, uid, pending[uid])...)
 	}
 	if _, err := c.file.WriteAt(b, at); err == nil {
 		f.takeEntries(b, at)
+		c.end = at + int64(len(b))
 	}
 }

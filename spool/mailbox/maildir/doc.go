@@ -67,7 +67,9 @@
 // A message has 64 MiB (Tree.MaxMessage), a mailbox 1,000 keywords, a name 255
 // bytes as a directory. There is no quota by default (Tree.MaxBytes,
 // MaxMessages). A mailbox takes 64 bytes of memory for each message while it is
-// open; names of files are read from the index when they are needed. 32
+// used; names of files are read from the index when they are needed. What nobody
+// used for five to ten seconds (Tree.Rest) is closed and forgotten, but for
+// locks, until somebody comes back; who watches a mailbox uses it. 32
 // mailboxes of an account and 64 accounts stay open without a session. UIDs
 // that vanished are remembered up to 65,536 ranges.
 //

@@ -142,7 +142,7 @@ func (k keywords) decodeInfo(info string, before mailbox.Flags) mailbox.Flags {
 // parseKeywords reads what others keep in dovecot-keywords: a number and a word
 // on each line.
 func parseKeywords(b []byte) keywords {
-	k := make(keywords, 0, maxLetters)
+	var k keywords
 	for line := range strings.Lines(string(b)) {
 		num, word, ok := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
 		i, err := strconv.Atoi(num)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +40,11 @@ type folder struct {
 
 // at is the path of something in the mailbox.
 func (f *folder) at(parts ...string) string {
-	return path.Join(append([]string{*f.dir.Load()}, parts...)...)
+	name := strings.Join(parts, "/")
+	if dir := *f.dir.Load(); dir != "." {
+		name = dir + "/" + name
+	}
+	return name
 }
 
 // state is what Changes says; mu is held.

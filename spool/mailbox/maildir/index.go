@@ -43,6 +43,7 @@ type index struct {
 	lost  int64 // bytes behind them
 	dead  int64 // bytes of records that others replaced, roughly
 	moved bool  // another file stands under the name
+	ahead ahead // of file
 
 	state  state
 	recs   []rec
@@ -262,8 +263,8 @@ func (x *index) meta(r *rec) mailbox.Meta {
 
 // message is a message with its name, which is read from the file.
 func (x *index) message(r *rec) (*message, error) {
-	name := make([]byte, r.nameLen)
-	if _, err := x.file.ReadAt(name, r.nameAt); err != nil && err != io.EOF {
+	name, err := x.ahead.read(x.file, r.nameAt, int(r.nameLen), x.end)
+	if err != nil {
 		return nil, err
 	}
 	return &message{x.meta(r), r.bits, string(name)}, nil
@@ -287,9 +288,9 @@ func (x *index) names() ([]string, error) {
 // compactFrom is how much has to be dead before a file is written anew.
 const compactFrom = 256 << 10
 
-// wasteful reports whether half of the file is of changes that later ones
-// replaced.
-func (x *index) wasteful() bool { return x.dead > compactFrom && x.dead > x.end/2 }
+// wasteful reports whether three quarters of the file are of changes that later
+// ones replaced.
+func (x *index) wasteful() bool { return x.dead > compactFrom && x.dead > x.end/4*3 }
 
 // encode is the whole index as a new file with another head.
 func (x *index) encode(h head) ([]byte, error) {

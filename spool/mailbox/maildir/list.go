@@ -152,7 +152,7 @@ func (a *account) opened(id mailbox.ID) *folder {
 		return nil
 	}
 	a.mu.Lock()
-	f := a.folders[id]
+	f := a.folder(id)
 	if f != nil {
 		f.refs++
 	}

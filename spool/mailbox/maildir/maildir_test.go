@@ -61,7 +61,7 @@ func TestStoreInMemory(t *testing.T) {
 }
 
 func diskStore(tb testing.TB, d *safeio.Disk) *store {
-	a, err := newAccount("bob", options{maxMessage: defaultMaxMessage}, func() (safeio.FS, error) { return d, nil })
+	a, err := newAccount("bob", (&Tree{}).options(), func() (safeio.FS, error) { return d, nil })
 	require.NoError(tb, err)
 	return &store{account: a, key: "bob"}
 }

@@ -195,7 +195,7 @@ func TestListingThatMisses(t *testing.T) {
 		misses--
 		return true
 	}}
-	a, err := newAccount("bob", options{maxMessage: defaultMaxMessage}, func() (safeio.FS, error) { return d, nil })
+	a, err := newAccount("bob", (&Tree{}).options(), func() (safeio.FS, error) { return d, nil })
 	require.NoError(t, err)
 	s := &store{account: a, key: "bob"}
 	require.NoError(t, put(s, "x"))

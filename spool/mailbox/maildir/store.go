@@ -19,8 +19,8 @@ import (
 // store is an account as one session has it.
 type store struct {
 	*account
-	key    string
-	leave  func()
+	key    string // but for an account of a Tree
+	tree   *Tree  // nil: of none
 	closed atomic.Bool
 }
 
@@ -33,12 +33,17 @@ var (
 )
 
 // Key is the directory of the account.
-func (s *store) Key() string { return s.key }
+func (s *store) Key() string {
+	if s.tree != nil {
+		return "maildir " + s.tree.dirOf(s.user)
+	}
+	return s.key
+}
 
 // Close lets the account go, if nobody else has it open.
 func (s *store) Close() error {
-	if !s.closed.Swap(true) && s.leave != nil {
-		s.leave()
+	if !s.closed.Swap(true) && s.tree != nil {
+		s.tree.leave(s.account)
 	}
 	return nil
 }
@@ -194,7 +199,7 @@ func (s *store) Delete(ctx context.Context, id mailbox.ID) error {
 			return err
 		}
 		s.mu.Lock()
-		if f := s.folders[id]; f != nil {
+		if f := s.folder(id); f != nil {
 			f.gone.Store(true)
 			s.wake = append(s.wake, f)
 		}
@@ -233,7 +238,7 @@ func (s *store) Rename(ctx context.Context, id mailbox.ID, to string) error {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if f := s.folders[id]; f != nil {
+		if f := s.folder(id); f != nil {
 			f.dir.Store(&dir)
 		}
 		return nil
@@ -298,11 +303,13 @@ func (s *store) Counts(ctx context.Context, id mailbox.ID) (mailbox.Counts, erro
 	if err := f.upToDate(ctx); err != nil {
 		return mailbox.Counts{}, s.wrap(err)
 	}
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	c := f.idx.sum
-	c.State = f.state()
-	return c, nil
+	var c mailbox.Counts
+	err = f.read(ctx, func(x *index) error {
+		c = x.sum
+		c.State = f.state()
+		return nil
+	})
+	return c, s.wrap(err)
 }
 
 // subscriptionFile is the one that others read too: a name on each line, with

@@ -34,12 +34,15 @@ type Tree struct {
 	MaxMessages int64         // of a user; 0 means no limit
 	MaxIdle     int           // accounts that stay open without a session; 0 means 64
 	Poll        time.Duration // how often a watched mailbox is looked at for what other programs do; 0 means 1 s
+	Rest        time.Duration // how long files and indexes stay open that nobody uses, up to twice that; 0 means 5 s
 
 	Now  func() time.Time // nil means time.Now
 	Rand io.Reader        // read by several goroutines at a time; nil means crypto/rand
 
 	mu     sync.Mutex // guards all below
 	users  map[string]*account
+	shared *options // of all accounts
+	rest   resting
 	closed bool
 }
 
@@ -103,8 +106,7 @@ func (t *Tree) Open(ctx context.Context, user string) (mailbox.Store, error) {
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(t.Dir, name)
-	if err := checkUser(dir); err != nil {
+	if err := checkUser(filepath.Join(t.Dir, name)); err != nil {
 		return nil, err
 	}
 	t.mu.Lock()
@@ -114,25 +116,36 @@ func (t *Tree) Open(ctx context.Context, user string) (mailbox.Store, error) {
 	}
 	a := t.users[user]
 	if a == nil {
-		open := func() (safeio.FS, error) { return safeio.OpenRoot(dir) }
-		if a, err = newAccount(user, t.options(), open); err != nil {
-			return nil, err
-		}
 		if t.users == nil {
 			t.users = map[string]*account{}
+			t.shared = t.options()
+			t.rest.after = cmp.Or(t.Rest, defaultRest)
 		}
+		open := func() (safeio.FS, error) { return safeio.OpenRoot(t.dirOf(user)) }
+		if a, err = newAccount(user, t.shared, open); err != nil {
+			return nil, err
+		}
+		a.resting = &t.rest
 		t.users[user] = a
 	}
 	a.refs++
-	return &store{account: a, key: "maildir " + dir, leave: func() { t.leave(a) }}, nil
+	return &store{account: a, tree: t}, nil
+}
+
+// dirOf is the directory of a user that has one.
+func (t *Tree) dirOf(user string) string {
+	name, _ := userDir(user)
+	return filepath.Join(t.Dir, name)
 }
 
 // options are the fields with their defaults.
-func (t *Tree) options() options {
-	return options{
+func (t *Tree) options() *options {
+	o := &options{
 		now: t.Now, rand: t.Rand, poll: t.Poll,
 		maxMessage: cmp.Or(t.MaxMessage, defaultMaxMessage), maxBytes: t.MaxBytes, maxMessages: t.MaxMessages,
 	}
+	o.fill()
+	return o
 }
 
 // leave ends a session, and closes an account if too many are idle.
@@ -187,6 +200,7 @@ func (t *Tree) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
+	t.rest.stop()
 	var errs []error
 	for _, a := range t.users {
 		errs = append(errs, a.close())
