@@ -18,11 +18,11 @@ const (
 var rules = []rule{
 	{"RFC 2046 §5.1.1: a delimiter is a line of its own, and all of it", map[string]string{
 		"enmime/testdata/mail/epilogue-sample.raw": structure + "[2]",
-		"mail-parser/eml/malformed/007.eml":        structure + "[1] [2.MIME]",
-		"mail-parser/eml/malformed/016.eml":        structure + "[1] [2] [2.MIME]",
+		"mail-parser/eml/malformed/007.eml":        structure + "[1] [2.MIME] [1.1.MIME]",
+		"mail-parser/eml/malformed/016.eml":        structure + "[1] [2] [2.MIME] [1.1]",
 	}},
 	{"RFC 2046 §5.1.1: the line break before a delimiter belongs to it, whatever stands before that", map[string]string{
-		"enmime/testdata/mail/mime-mixed-related.raw": "[2]",
+		"enmime/testdata/mail/mime-mixed-related.raw": "[2] [1.1]",
 		"enmime/testdata/mail/mime-signed.raw":        "[1]",
 		"enmime/testdata/parts/nestedmulti.raw":       "[2]",
 		"enmime/testdata/parts/similar-boundary.raw":  "[2]",
@@ -34,7 +34,7 @@ var rules = []rule{
 		"enmime/testdata/mail/multipart-wo-boundary.raw": structure + "[1] [1.MIME]",
 		"mail-parser/eml/malformed/001.eml":              structure,
 		"mail-parser/eml/malformed/002.eml":              structure + "[1] [1.MIME]",
-		"mail-parser/eml/malformed/004.eml":              structure + "[1]",
+		"mail-parser/eml/malformed/004.eml":              structure + "[1] [1.1] [1.1.MIME]",
 		"python-email/msg_17.txt":                        structure + "[1] [1.MIME]",
 		"python-email/msg_25.txt":                        structure + "[1] [1.MIME]",
 		"python-email/msg_31.txt":                        structure + "[1] [1.MIME]",
@@ -54,7 +54,7 @@ var rules = []rule{
 		"mail-parser/eml/malformed/019.eml":             structure,
 		"mail-parser/eml/malformed/022.eml":             structure + "[2] [2.HEADER] [2.TEXT]",
 		"python-email/msg_19.txt":                       structure + header + "[1] [1.MIME] not",
-		"python-email/msg_38.txt":                       structure + "[1] [2] [2.MIME]",
+		"python-email/msg_38.txt":                       structure + "[1] [2] [2.MIME] [1.2] [1.2.MIME]",
 	}},
 	{"RFC 2046 §5.1.1: a delimiter ends a header, and the text before it", map[string]string{
 		"enmime/testdata/mail/qp-utf8-header-no-break.raw": structure + header + "[1] [1.MIME] [2] [2.MIME] not",
@@ -101,8 +101,8 @@ var rules = []rule{
 		"enmime/testdata/encode/part-content-only-qp.golden": structure,
 	}},
 	{"RFC 2045 §3: one field of each; of several that describe the body the last counts", map[string]string{
-		"mail-parser/eml/malformed/020.eml": structure + "[1]",
-		"mail-parser/eml/malformed/021.eml": structure + "[1]",
+		"mail-parser/eml/malformed/020.eml": structure + "[1] [1.1] [1.1.MIME]",
+		"mail-parser/eml/malformed/021.eml": structure + "[1] [1.1] [1.1.MIME]",
 	}},
 	{"RFC 5322 §3.6: one Date; of several the first counts, which readers show", map[string]string{
 		"mail-parser/eml/malformed/019.eml": "ENVELOPE",

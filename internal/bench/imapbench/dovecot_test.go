@@ -134,7 +134,7 @@ type difference struct {
 }
 
 func (d difference) String() string {
-	return fmt.Sprintf("%s %s\n ours    %s\n Dovecot %s", d.message, d.command, clip(d.ours, d.them), clip(d.them, d.ours))
+	return fmt.Sprintf("%s %.80s\n ours    %s\n Dovecot %s", d.message, d.command, clip(d.ours, d.them), clip(d.them, d.ours))
 }
 
 // differences gives both servers the mail and asks them all commands.
@@ -160,30 +160,53 @@ func differences(t *testing.T, mail []sample) (out []difference) {
 	both("SELECT INBOX")
 	both(`STORE 2:4 +FLAGS (\Flagged $Work)`)
 	both(`STORE 3:7 +FLAGS (\Seen)`)
-	for _, command := range commandsToCompare {
+	ask := func(command string) []string {
 		got, word := ours.do(t, command)
 		want, wanted := theirs.do(t, command)
 		got, want = comparable(got), comparable(want)
 		if word != wanted {
 			t.Errorf("%s: %s, Dovecot %s", command, word, wanted)
 		}
-		if n := len(want); len(got) != n {
-			t.Errorf("%s: %d responses, Dovecot %d", command, len(got), n)
-			continue
+		if len(got) != len(want) {
+			t.Errorf("%s: %d responses, Dovecot %d", command, len(got), len(want))
+			return nil
 		}
 		for i := range got {
-			if got[i] == want[i] {
-				continue
+			if got[i] != want[i] {
+				out = append(out, difference{command, named(got[i], mail), got[i], want[i]})
 			}
-			diff := difference{command: command, ours: got[i], them: want[i]}
-			if strings.HasPrefix(command, "FETCH ") {
-				diff.message = mail[i].name
-			}
-			out = append(out, diff)
+		}
+		return want
+	}
+	for _, command := range commandsToCompare {
+		ask(command)
+	}
+	// Part 1.1 is there if part 1 is a multipart, and for nobody else: RFC 9051
+	// §6.4.5.1, where Dovecot gives part 1 once more.
+	var nested []string
+	for _, r := range ask("FETCH 1:* BODY") {
+		if number, _, is := strings.Cut(strings.TrimPrefix(r, "* "), " FETCH (BODY ((("); is {
+			nested = append(nested, number)
 		}
 	}
-	t.Logf("%d messages, %d commands, %d differences", len(mail), len(commandsToCompare), len(out))
+	if len(nested) == 0 {
+		t.Fatal("no multipart within one")
+	}
+	for _, section := range []string{"1.1", "1.1.MIME", "1.2", "1.2.MIME"} {
+		ask("FETCH " + strings.Join(nested, ",") + " BODY.PEEK[" + section + "]")
+	}
+	t.Logf("%d messages, %d of them nested, %d differences", len(mail), len(nested), len(out))
 	return out
+}
+
+// named is the message that a FETCH response is about, or "".
+func named(response string, mail []sample) string {
+	number, _, is := strings.Cut(strings.TrimPrefix(response, "* "), " FETCH ")
+	n, err := strconv.Atoi(number)
+	if !is || err != nil || n < 1 || n > len(mail) {
+		return ""
+	}
+	return mail[n-1].name
 }
 
 // clip shows where two texts part.
@@ -220,7 +243,6 @@ var commandsToCompare = []string{
 	"FETCH 1:* (UID RFC822.SIZE)",
 	"FETCH 1:* INTERNALDATE",
 	"FETCH 1:* ENVELOPE",
-	"FETCH 1:* BODY",
 	"FETCH 1:* BODYSTRUCTURE",
 	"FETCH 1:* BODY.PEEK[HEADER]",
 	"FETCH 1:* BODY.PEEK[TEXT]",
@@ -265,4 +287,5 @@ var ownMail = []string{
 	"Subject:\nFrom:\nTo: MAILER-DAEMON\nDate: nonsense\n\n",
 	"From: <@route.example:a@b.example>\nTo: \"q p\"@r.example\nSubject: x\n\tfolded\nContent-Type: image/png; name=\"a;b\"\nContent-Transfer-Encoding: BASE64\n\nAAECAwQF\n",
 	"From: a@b.example\nSubject: digest\nMIME-Version: 1.0\nContent-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: one\n\n1\n--b\n\nSubject: two\n\n2\n--b--\n",
+	"From: a@b.example\nSubject: nested\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/alternative; boundary=c\n\n--c\n\none\n--c\nContent-Type: text/html\n\n<p>one\n--c--\n\n--b\nContent-Type: a/b; name*0=\"x \"; name*1=y\n\ntwo\n--b--\n",
 }
