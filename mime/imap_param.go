@@ -5,8 +5,10 @@ import "bytes"
 // A paramList writes the body-fld-param of RFC 9051 §9: names and values in
 // one list, or NIL.
 type paramList struct {
-	dst   []byte
-	start int
+	dst     []byte
+	start   int
+	of      string // what the parameters are of: see appendParams
+	charset bool   // there is one
 }
 
 // appendParams appends the parameters of a field as they are written, or NIL.
@@ -14,20 +16,11 @@ type paramList struct {
 // What was a "multipart" and is told as a text keeps nothing but its charset,
 // as the rest is about the parts that it does not have.
 func (p Part) appendParams(dst []byte, id fieldID, of string) []byte {
-	l := paramList{dst: append(dst, '('), start: len(dst)}
-	charset := false
-	params, pieces := p.rawParams(id)
-	for i, raw := range params {
-		isCharset := hasPrefixFold(raw.name, "charset")
-		if of == "multipart" && !isCharset {
-			continue
-		}
-		charset = charset || isCharset
-		if !pieces || !l.addContinued(params, i) {
-			l.add(raw)
-		}
+	l := paramList{dst: append(dst, '('), start: len(dst), of: of}
+	if f, ok := p.Header().last(id); ok {
+		l.field(f.value())
 	}
-	if of != "" && !charset {
+	if of != "" && !l.charset {
 		l.add(rawParam{name: []byte("charset"), value: []byte("us-ascii")})
 	}
 	if len(l.dst) == l.start+1 {
@@ -36,27 +29,39 @@ func (p Part) appendParams(dst []byte, id fieldID, of string) []byte {
 	return append(l.dst, ')')
 }
 
-// rawParams reads the parameters of a field; pieces says that a name of them
-// has a "*".
-func (p Part) rawParams(id fieldID) (params []rawParam, pieces bool) {
-	f, ok := p.Header().last(id)
-	if !ok {
-		return nil, false
-	}
-	ps := paramScanner{lexer: lexer{b: f.value()}}
+// field adds the parameters of a field. Only those with a "*" in the name may be
+// pieces, which have to be read all before one is written.
+func (l *paramList) field(value []byte) {
+	ps := paramScanner{lexer: lexer{b: value}}
 	ps.head()
+	var all []rawParam
+	pieces := bytes.IndexByte(value, '*') >= 0
 	for {
 		raw, ok := ps.next()
 		if !ok {
-			return params, pieces
+			break
 		}
-		pieces = pieces || bytes.IndexByte(raw.name, '*') >= 0
-		params = append(params, raw)
+		if !pieces {
+			l.add(raw)
+			continue
+		}
+		all = append(all, raw)
+	}
+	for i, raw := range all {
+		if !l.addContinued(all, i) {
+			l.add(raw)
+		}
 	}
 }
 
 // add appends one pair.
 func (l *paramList) add(raw rawParam) {
+	base, _, _ := bytes.Cut(raw.name, []byte("*")) // RFC 2231 §4: charset*
+	isCharset := equalFold(base, "charset")
+	if l.of == "multipart" && !isCharset {
+		return
+	}
+	l.charset = l.charset || isCharset
 	if len(l.dst) > l.start+1 {
 		l.dst = append(l.dst, ' ')
 	}
@@ -75,20 +80,20 @@ func (raw rawParam) text() []byte {
 }
 
 // addContinued handles a parameter that is a piece of a longer one: it appends
-// the whole in the place of the piece numbered 0, and nothing for the others.
-// It reports false for what stays as it is written: a parameter that is no
-// piece, and a piece that belongs to nothing (RFC 2231 §3: pieces are numbered
-// from 0 without gaps).
+// the whole in the place of the piece numbered 0, and nothing for the others,
+// nor for those behind a gap, which are no part of the value (RFC 2231 §3). It
+// reports false for what stays as it is written: a parameter that is no piece,
+// and pieces without a beginning.
 func (l *paramList) addContinued(params []rawParam, i int) bool {
 	piece, ok := splitPiece(params[i])
 	if !ok || piece.whole {
 		return false
 	}
 	run := continued(params, piece.name)
-	if piece.index >= len(run) || run[piece.index] != i {
+	if len(run) == 0 {
 		return false
 	}
-	if piece.index == 0 {
+	if run[0] == i {
 		l.add(joinContinued(params, run))
 	}
 	return true

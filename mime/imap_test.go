@@ -78,6 +78,8 @@ func TestBodyStructure(t *testing.T) {
 		{"encoded message/global", "Content-Type: message/Global\nContent-Transfer-Encoding: base64\n\nQTogYg==",
 			`("message" "Global" NIL NIL NIL "base64" 8 ` + noEnvelope + ` ` + emptyBody + ` 0)`,
 			`("message" "Global" NIL NIL NIL "base64" 8 ` + noEnvelope + ` ` + longEmptyBody + ` 0 NIL NIL NIL NIL)`},
+		{"no charset, but a name like it", "Content-Type: text/plain; charset-edition=2\n\n", `("text" "plain" ("charset-edition" "2" "charset" "us-ascii") NIL NIL "7bit" 0 0)`,
+			`("text" "plain" ("charset-edition" "2" "charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL)`},
 		{"multipart told as a text", "Content-Type: multipart/mixed; boundary=b; charset=utf-8; x=y\n\nx", `("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 1 0)`,
 			`("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 1 0 NIL NIL NIL NIL)`},
 		{"parameters as written", "Content-Type: a/b; f*=utf-8''%C3%BC; g=\"x\\\"y\"", `("a" "b" ("f*" "utf-8''%C3%BC" "g" "x\"y") NIL NIL "7bit" 0)`,
@@ -104,14 +106,26 @@ func TestParametersInPieces(t *testing.T) {
 		{"charset of none", `f*0=a; f*1*=%20b`, `"f*" "''a%20b"`},
 		{"in any order, among others", `a=1; f*2=z; f*0=x; b=2; F*1=y; c=3`, `"a" "1" "f" "xyz" "b" "2" "c" "3"`},
 		{"two names", `f*0=a; g*0=b; f*1=c; g*1=d`, `"f" "ac" "g" "bd"`},
-		{"gap", `f*0=a; f*2=c`, `"f" "a" "f*2" "c"`},
+		{"gap", `f*0=a; f*2=c`, `"f" "a"`},
 		{"no beginning", `f*1=b; f*2=c`, `"f*1" "b" "f*2" "c"`},
-		{"number used twice", `f*0=a; f*0=b; f*1=c`, `"f" "ac" "f*0" "b"`},
+		{"number used twice", `f*0=a; f*0=b; f*1=c`, `"f" "ac"`},
 		{"whole", `f*=utf-8''%C3%BC`, `"f*" "utf-8''%C3%BC"`},
-		{"no number", `f*0x=a; f*1000=b; f*=c`, `"f" "a" "f*1000" "b" "f*" "c"`},
+		{"no number", `f*0x=a; f*1000=b; f*=c`, `"f" "a" "f*" "c"`},
 	} {
 		m := Parse([]byte("Content-Type: a/b; " + c.in + "\nContent-Disposition: inline; " + c.in + "\n\n"))
 		assert.Equal(t, `("a" "b" (`+c.want+`) NIL NIL "7bit" 0 NIL ("inline" (`+c.want+`)) NIL NIL)`, string(m.AppendBodyStructure(nil, true)), c.name)
+		// Who decodes what is told reads what is written.
+		told := "Content-Type: a/b"
+		words := readIMAP(t, []byte("("+c.want+")"))
+		for i := 0; i < len(words); i += 2 {
+			name, value := words[i].(string), words[i+1].(string)
+			if !strings.HasSuffix(name, "*") {
+				value = `"` + value + `"`
+			}
+			told += "; " + name + "=" + value
+		}
+		again := Parse([]byte(told + "\n\n"))
+		assert.Equal(t, m.Header().ContentType().Param("f"), again.Header().ContentType().Param("f"), c.name)
 	}
 }
 
