@@ -18,7 +18,7 @@ import (
 // sections. The preview may be missing.
 type forms []byte
 
-const formsVersion = 2
+const formsVersion = 3
 
 // keptFields are the fields of the header that are kept, in upper case: those
 // that lists, SORT, THREAD and most searches look at.

@@ -111,7 +111,8 @@
 //   - SUBSCRIBE takes names that do not exist, which RFC 9051 §6.3.7 lets a
 //     server choose. DELETE removes one mailbox and leaves those below it.
 //   - COPY of more messages than MESSAGELIMIT is refused, since it is all or
-//     none; other commands handle the last of them.
+//     none. FETCH, STORE, MOVE and UID EXPUNGE handle the last of them; SEARCH,
+//     EXPUNGE and CLOSE have no limit.
 //   - NOTIFY knows the events of messages, names and subscriptions; those of
 //     metadata and annotations are answered BADEVENT.
 //   - Contexts are kept for SEARCH, not for SORT.

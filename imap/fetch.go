@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -196,9 +197,12 @@ func (c *conn) fetchOne(f *fetching, m *message, seq uint32, uid, marked bool) e
 		c.out = append(c.out, "UID "...)
 		c.out = strconv.AppendUint(c.out, uint64(m.meta.UID), 10)
 	}
+	// UIDFETCH says the UID at its beginning, but holds one item at least (RFC
+	// 9586, RFC 9051 §9: msg-att).
+	alone := c.on&uidonly != 0 && !f.since && f.only(itemUID)
 	for i := range f.items {
 		it := &f.items[i]
-		if it.item == itemUID && (uid || c.on&uidonly != 0) {
+		if it.item == itemUID && (uid || c.on&uidonly != 0) && !alone {
 			continue
 		}
 		if len(c.out) > start {
@@ -231,6 +235,10 @@ func (f *fetching) has(i item) bool {
 		}
 	}
 	return false
+}
+
+func (f *fetching) only(i item) bool {
+	return !slices.ContainsFunc(f.items, func(it fetchItem) bool { return it.item != i })
 }
 
 // prepare reads what an item needs.

@@ -259,6 +259,9 @@ func (p *parser) fetchModifier(f *fetching) {
 		f.vanished = true
 	case "PARTIAL": // RFC 9394 §3.3
 		p.SP()
+		if f.partial != nil {
+			p.Fail("one PARTIAL")
+		}
 		f.partial = p.partialRange()
 		if !p.uid {
 			p.Fail("UID FETCH with PARTIAL")

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/postilion-mail/postilion/imap/internal/wire"
 	"github.com/postilion-mail/postilion/mime"
@@ -138,9 +141,19 @@ func makeSorted(seq uint32, meta *mailbox.Meta, h mime.Header, keys []sortKey) s
 		case "DISPLAYFROM", "DISPLAYTO":
 			text = firstAddress(h, strings.TrimPrefix(k.by, "DISPLAY"), true)
 		}
-		s.texts = append(s.texts, fold(text))
+		s.texts = append(s.texts, collated(text))
 	}
 	return s
+}
+
+// collated brings a text into the form whose octets sort as i;unicode-casemap
+// does, which RFC 5256 §5 asks for: letters as in titles, taken apart from their
+// accents.
+func collated(s string) string {
+	if isASCII(s) {
+		return strings.ToUpper(s)
+	}
+	return norm.NFKD.String(strings.Map(unicode.ToTitle, s))
 }
 
 // sentDate is when a message was sent, or came if that cannot be read (RFC 5256

@@ -92,6 +92,26 @@ func TestThreads(t *testing.T) {
 }
 
 // TestPartialRange holds RFC 9394 §3.1.
+// TestCollation: SORT has the order of i;unicode-casemap (RFC 5256 §5), by which
+// a letter with an accent stands with the letter, and signs between the letters'
+// cases stand behind both.
+func TestCollation(t *testing.T) {
+	for _, c := range [][]string{
+		{"J\u00dcRGEN", "j\u00fcrgen", "ju\u0308rgen"},
+		{"J\u00f8hn", "J\u00d8HN"},
+		{"_a", "_A"},
+		{"\u01c4", "\u01c6", "\u01c5"},
+	} {
+		for _, s := range c {
+			assert.Equal(t, collated(c[0]), collated(s), s)
+		}
+	}
+	sorted := []string{"", "1", "John", "Jurgen", "Jury", "j\u00fcrgen", "K", "\u00fcber", "z", "_", "\u00d8"}
+	for i := range sorted[1:] {
+		assert.Negative(t, strings.Compare(collated(sorted[i]), collated(sorted[i+1])), "%q %q", sorted[i], sorted[i+1])
+	}
+}
+
 func TestPartialRange(t *testing.T) {
 	set := wire.Set{{From: 1, To: 3}, {From: 10, To: 12}, {From: 20, To: 20}}
 	for text, want := range map[string]string{

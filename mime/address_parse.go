@@ -2,6 +2,7 @@ package mime
 
 import (
 	"bytes"
+	"slices"
 )
 
 // Addresses returns the addresses of all fields of a name, such as "To", with
@@ -62,6 +63,7 @@ type addressParser struct {
 	comments [][]byte
 	angle    []byte // what stands in angle brackets
 	angled   bool
+	before   int         // how many of the tokens stand before the brackets
 	words    wordDecoder // where encoded-words end, remembered
 }
 
@@ -179,10 +181,11 @@ var addrSpecial = [256]bool{',': true, ';': true, ':': true, '<': true, '>': tru
 func (p *addressParser) readAngle() {
 	if p.angled { // two addresses without a comma
 		p.flaws.add(BadAddress)
-		p.endEntry(false)
+		p.splitEntry()
 	}
 	p.i++
 	start := p.i
+	p.before = len(p.tokens)
 	p.angled = true
 	for !p.done() {
 		switch p.peek() {
@@ -201,6 +204,15 @@ func (p *addressParser) readAngle() {
 		p.i++
 	}
 	p.unclosed(start)
+}
+
+// splitEntry ends an entry that another follows without a comma. What stands
+// behind its brackets is the name of the other.
+func (p *addressParser) splitEntry() {
+	name := slices.Clone(p.tokens[p.before:])
+	p.tokens = p.tokens[:p.before]
+	p.endEntry(false)
+	p.tokens = append(p.tokens, name...)
 }
 
 // unclosed takes as address what stands between start and the next separator.

@@ -9,11 +9,12 @@ import (
 // extensions, its BODYSTRUCTURE (RFC 9051 §7.5.2): what a server prints after
 // that word. Sizes and lines are those of the encoded text with CRLF line
 // breaks. Parameters are given as they are written, not decoded, which
-// clients do themselves.
+// clients do themselves; those in pieces are joined (RFC 2231 §6).
 //
 // What IMAP has no words for is told in those it has: a multipart without
 // parts has one empty text, a multipart that was not divided is a text, and an
-// encoded message/rfc822 is a part like any other.
+// encoded message/rfc822, which is not looked into, has an envelope without
+// values and an empty text.
 func (m *Message) AppendBodyStructure(dst []byte, extensions bool) []byte {
 	return m.Root().AppendBodyStructure(dst, extensions)
 }
@@ -22,7 +23,7 @@ func (m *Message) AppendBodyStructure(dst []byte, extensions bool) []byte {
 // deeper than Limits.Depth.
 func (p Part) AppendBodyStructure(dst []byte, extensions bool) []byte {
 	if !p.Valid() {
-		return append(dst, emptyBody...)
+		return appendEmptyBody(dst, extensions)
 	}
 	if p.IsMultipart() {
 		return p.appendMultipart(dst, extensions)
@@ -30,7 +31,21 @@ func (p Part) AppendBodyStructure(dst []byte, extensions bool) []byte {
 	return p.appendLeaf(dst, extensions)
 }
 
-const emptyBody = `("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0)`
+// What is said of a part that is not there, and of the message in a part that
+// is not looked into.
+const (
+	emptyBody     = `("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0)`
+	emptyEnvelope = `(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)`
+)
+
+// appendEmptyBody appends a text of nothing.
+func appendEmptyBody(dst []byte, extensions bool) []byte {
+	dst = append(dst, emptyBody...)
+	if extensions {
+		dst = append(dst[:len(dst)-1], " NIL NIL NIL NIL)"...)
+	}
+	return dst
+}
 
 // appendMultipart appends body-type-mpart of the grammar in RFC 9051 §9.
 func (p Part) appendMultipart(dst []byte, extensions bool) []byte {
@@ -39,14 +54,14 @@ func (p Part) appendMultipart(dst []byte, extensions bool) []byte {
 		dst = child.AppendBodyStructure(dst, extensions)
 	}
 	if !p.Child().Valid() { // the grammar asks for one
-		dst = append(dst, emptyBody...)
+		dst = appendEmptyBody(dst, extensions)
 	}
 	_, sub := p.typeBytes()
 	dst = append(dst, ' ')
 	dst = appendString(dst, sub)
 	if extensions {
 		dst = append(dst, ' ')
-		dst = p.appendParams(dst, fieldContentType, false)
+		dst = p.appendParams(dst, fieldContentType, "")
 		dst = p.appendExtensions(dst)
 	}
 	return append(dst, ')')
@@ -58,16 +73,21 @@ func (p Part) appendLeaf(dst []byte, extensions bool) []byte {
 	// Type and subtype keep the case they were sent in: clients compare them
 	// without regard to it (RFC 2045 §5.1).
 	typ, sub := p.typeBytes()
+	words := ""
 	if equalFold(typ, "multipart") { // one that was not divided
-		typ, sub = []byte("text"), []byte("plain")
+		typ, sub, words = []byte("text"), []byte("plain"), "multipart"
 	}
 	text := equalFold(typ, "text")
+	if text && words == "" {
+		words = "text"
+	}
+	message := equalFold(typ, "message") && (equalFold(sub, "rfc822") || equalFold(sub, "global"))
 	dst = append(dst, '(')
 	dst = appendString(dst, typ)
 	dst = append(dst, ' ')
 	dst = appendString(dst, sub)
 	dst = append(dst, ' ')
-	dst = p.appendParams(dst, fieldContentType, text)
+	dst = p.appendParams(dst, fieldContentType, words)
 	h := p.Header()
 	for _, id := range [...]fieldID{fieldContentID, fieldContentDescription} {
 		dst = append(dst, ' ')
@@ -79,13 +99,10 @@ func (p Part) appendLeaf(dst []byte, extensions bool) []byte {
 	span := p.Span()
 	dst = append(dst, ' ')
 	dst = strconv.AppendInt(dst, span.CRLFOctets, 10)
-	if p.IsMessage() {
-		dst = append(dst, ' ')
-		dst = p.Child().appendEnvelope(dst)
-		dst = append(dst, ' ')
-		dst = p.Child().AppendBodyStructure(dst, extensions)
+	if message {
+		dst = p.appendInner(dst, extensions)
 	}
-	if p.IsMessage() || text {
+	if message || text {
 		dst = append(dst, ' ')
 		dst = strconv.AppendInt(dst, span.Lines, 10)
 	}
@@ -95,6 +112,21 @@ func (p Part) appendLeaf(dst []byte, extensions bool) []byte {
 		dst = p.appendExtensions(dst)
 	}
 	return append(dst, ')')
+}
+
+// appendInner appends envelope and structure of the message that the part
+// carries. RFC 9051 §7.5.2: they stand there for every message/rfc822, and a
+// client that reads the type waits for them, so an encoded one has them too.
+func (p Part) appendInner(dst []byte, extensions bool) []byte {
+	dst = append(dst, ' ')
+	if !p.IsMessage() {
+		dst = append(dst, emptyEnvelope...)
+		dst = append(dst, ' ')
+		return appendEmptyBody(dst, extensions)
+	}
+	dst = p.Child().appendEnvelope(dst)
+	dst = append(dst, ' ')
+	return p.Child().AppendBodyStructure(dst, extensions)
 }
 
 // appendEncoding appends the Content-Transfer-Encoding as it is written.
@@ -112,47 +144,6 @@ func (p Part) appendEncoding(dst []byte) []byte {
 	return appendString(dst, word)
 }
 
-// appendParams appends the parameters of a field as they are written, or NIL.
-// A text without a charset is us-ascii (RFC 2045 §5.2).
-func (p Part) appendParams(dst []byte, id fieldID, text bool) []byte {
-	start := len(dst)
-	dst = append(dst, '(')
-	charset := false
-	if f, ok := p.Header().last(id); ok {
-		ps := paramScanner{lexer: lexer{b: f.value()}}
-		ps.head()
-		for {
-			raw, ok := ps.next()
-			if !ok {
-				break
-			}
-			charset = charset || hasPrefixFold(raw.name, "charset")
-			dst = appendParam(dst, start, raw)
-		}
-	}
-	if text && !charset {
-		dst = appendParam(dst, start, rawParam{name: []byte("charset"), value: []byte("us-ascii")})
-	}
-	if len(dst) == start+1 {
-		return append(dst[:start], "NIL"...)
-	}
-	return append(dst, ')')
-}
-
-// appendParam appends one pair to the list that begins at start.
-func appendParam(dst []byte, start int, raw rawParam) []byte {
-	if len(dst) > start+1 {
-		dst = append(dst, ' ')
-	}
-	value := raw.value
-	if raw.quoted {
-		value = unescape(value)
-	}
-	dst = appendString(dst, raw.name)
-	dst = append(dst, ' ')
-	return appendString(dst, appendUnfolded(nil, value))
-}
-
 // appendExtensions appends disposition, language and location, each with a
 // space before it.
 func (p Part) appendExtensions(dst []byte) []byte {
@@ -165,7 +156,7 @@ func (p Part) appendExtensions(dst []byte) []byte {
 		dst = append(dst, '(')
 		dst = appendString(dst, typ)
 		dst = append(dst, ' ')
-		dst = p.appendParams(dst, fieldContentDisposition, false)
+		dst = p.appendParams(dst, fieldContentDisposition, "")
 		dst = append(dst, ')')
 	} else {
 		dst = append(dst, "NIL"...)

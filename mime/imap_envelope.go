@@ -63,6 +63,7 @@ func (h Header) appendAddresses(dst []byte, name string) []byte {
 	if len(groups) == 0 {
 		return dst
 	}
+	start := len(dst)
 	dst = append(dst, '(')
 	for _, g := range groups {
 		if g.Named { // RFC 9051 §7.5.2: a group begins with a name for its mailbox
@@ -71,13 +72,24 @@ func (h Header) appendAddresses(dst []byte, name string) []byte {
 			dst = append(dst, " NIL)"...)
 		}
 		for _, a := range g.Members {
-			dst = appendAddress(dst, a)
+			if !onlyComment(a) {
+				dst = appendAddress(dst, a)
+			}
 		}
 		if g.Named {
 			dst = append(dst, "(NIL NIL NIL NIL)"...)
 		}
 	}
+	if len(dst) == start+1 { // comments, and no address among them
+		return dst[:start]
+	}
 	return append(dst, ')')
+}
+
+// onlyComment reports whether an entry has no address and no phrase: a comment
+// is no part of what a field says (RFC 5322 §3.2.2).
+func onlyComment(a Address) bool {
+	return a.Addr == "" && a.Route == "" && a.Comment != "" && a.Name == a.Comment
 }
 
 // appendAddress appends name, route, mailbox and host. A missing host is the

@@ -235,6 +235,10 @@ func checkBody(t *testing.T, p Part, body []any, extended bool) {
 		size += 3
 		require.Len(t, body[7], 10)
 		checkBody(t, p.Child(), body[8].([]any), extended)
+	case strings.EqualFold(body[0].(string), "message") && strings.EqualFold(body[1].(string), "rfc822"): // not looked into
+		size += 3
+		require.Len(t, body[7], 10)
+		require.Len(t, body[8], 8+4*b2i(extended))
 	case strings.EqualFold(body[0].(string), "text"):
 		size++
 		require.Equal(t, int(p.Span().Lines), body[7])

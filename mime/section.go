@@ -100,8 +100,8 @@ func (p Part) nth(n int) (Part, bool) {
 }
 
 // AppendFields appends the fields of the given names as they stand in the
-// message, or with not those of all other names, and the empty line: what IMAP
-// calls HEADER.FIELDS and HEADER.FIELDS.NOT.
+// message, or with not those of all other names, and the empty line if the
+// header has one: what IMAP calls HEADER.FIELDS and HEADER.FIELDS.NOT.
 func (h Header) AppendFields(dst []byte, names []string, not bool) []byte {
 	for f := range h.Fields() {
 		name := f.name()
@@ -112,5 +112,18 @@ func (h Header) AppendFields(dst []byte, names []string, not bool) []byte {
 			dst = append(dst, f.Raw()...)
 		}
 	}
-	return append(dst, "\r\n"...)
+	// RFC 9051 §6.4.5.1: a message without a body need not have the line.
+	if h.endsEmpty() {
+		dst = append(dst, "\r\n"...)
+	}
+	return dst
+}
+
+// endsEmpty reports whether an empty line ends the header.
+func (h Header) endsEmpty() bool {
+	end := 0
+	if n := len(h.fields); n > 0 {
+		end = int(h.fields[n-1].end)
+	}
+	return end < len(h.raw)
 }
