@@ -114,7 +114,7 @@ func TestLinearTime(t *testing.T) {
 				return time.Since(start)
 			}
 			var ratios []float64
-			for range 12 {
+			for range 30 {
 				ratio := float64(measure(two)) / float64(max(measure(one), time.Millisecond))
 				if ratio < 2.6 {
 					return
