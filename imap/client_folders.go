@@ -57,17 +57,6 @@ func (c *Conn) statusItems() string {
 	return items
 }
 
-// statusOf asks for each mailbox by itself, all in one batch.
-func (c *Conn) statusOf(ctx context.Context, list []*MailboxInfo) error {
-	var calls []*call
-	for _, m := range list {
-		if !m.Has(`\Noselect`) && !m.Has(`\NonExistent`) {
-			calls = append(calls, c.statusCall(m.Name, func(s *MailboxStatus) { m.Status = s }))
-		}
-	}
-	return c.do(ctx, calls...)
-}
-
 // Status tells of a mailbox without opening it.
 func (c *Conn) Status(ctx context.Context, name string) (*MailboxStatus, error) {
 	if err := c.known(ctx); err != nil {
