@@ -14,6 +14,7 @@ type MailboxInfo struct {
 	Name      string // with the server's separator between its levels
 	Separator string // "" there are no levels
 	Attrs     []string
+	OldName   string         // what it was called before (RFC 9051 §6.3.9.7); "" nothing else
 	Status    *MailboxStatus // nil unless asked for
 }
 
@@ -74,19 +75,21 @@ func (c *Conn) Status(ctx context.Context, name string) (*MailboxStatus, error) 
 
 func (c *Conn) statusCall(name string, f func(*MailboxStatus)) *call {
 	x := (&call{verb: "STATUS"}).mailbox(c, name).word("(" + c.statusItems() + ")")
+	var sum *MailboxStatus // news of the same mailbox, after NOTIFY, have fewer items
 	x.data = func(r *response) (bool, error) {
 		if r.word != "STATUS" {
 			return false, nil
 		}
-		s := c.parseStatus(r.args)
-		if s == nil {
+		s := c.parseStatus(r.args, sum)
+		switch {
+		case s == nil:
 			return true, c.malformed("STATUS")
+		case infoKey(s.Name) != infoKey(name):
+			return false, nil
 		}
-		if s.Name == name || strings.EqualFold(name, mailbox.Inbox) && strings.EqualFold(s.Name, name) {
-			f(s)
-			return true, nil
-		}
-		return false, nil
+		sum = s
+		f(s)
+		return true, nil
 	}
 	return x
 }
@@ -102,7 +105,19 @@ func (c *Conn) parseList(b []byte) *MailboxInfo {
 	for _, a := range attrs.list {
 		m.Attrs = append(m.Attrs, a.text())
 	}
+	if r.more() {
+		c.parseListItems(m, r.next().list)
+	}
 	return m
+}
+
+// parseListItems reads name value …, the extended items (RFC 5258 §6).
+func (c *Conn) parseListItems(m *MailboxInfo, items []value) {
+	for i := 0; i+1 < len(items); i += 2 {
+		if wire.EqualFold(items[i].text(), "OLDNAME") {
+			m.OldName = c.mailboxName(items[i+1].at(0).text())
+		}
+	}
 }
 
 // maxSpelled bounds the names that are kept as the server spells them.
@@ -127,14 +142,18 @@ func (c *Conn) mailboxName(s string) string {
 	return d
 }
 
-// parseStatus reads name (item value …).
-func (c *Conn) parseStatus(b []byte) *MailboxStatus {
+// parseStatus reads name (item value …), nil if it cannot. What is not told stands
+// as it was before, if that is of the same mailbox.
+func (c *Conn) parseStatus(b []byte, before *MailboxStatus) *MailboxStatus {
 	r := c.values(b)
 	name, items := r.next(), r.next()
 	if r.bad || items.kind != isList {
 		return nil
 	}
 	s := &MailboxStatus{Name: c.mailboxName(name.text())}
+	if before != nil && infoKey(before.Name) == infoKey(s.Name) {
+		*s = *before
+	}
 	for i := 0; i+1 < len(items.list); i += 2 {
 		v := items.list[i+1]
 		n := v.num()

@@ -112,7 +112,7 @@ func (l *listLoop) data(r *response) (mine bool, err error) {
 	case r.word == l.verb:
 		return true, l.listed(r)
 	case r.word == "STATUS" && l.withStatus:
-		if s := l.c.parseStatus(r.args); s != nil {
+		if s := l.c.parseStatus(r.args, nil); s != nil {
 			l.counted(s)
 		}
 		return true, nil

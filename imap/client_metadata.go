@@ -47,9 +47,12 @@ func (c *Conn) Metadata(ctx context.Context, name string, opts MetadataOptions, 
 		if r.word != "METADATA" {
 			return false, nil
 		}
-		return c.gatherMetadata(r, &found)
+		return c.gatherMetadata(r, name, &found)
 	}
-	return found, c.do(ctx, x)
+	if err := c.do(ctx, x); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 func (o MetadataOptions) words() string {
@@ -68,10 +71,13 @@ func (o MetadataOptions) words() string {
 }
 
 // gatherMetadata takes name (entry value …). What comes without values says only
-// that something changed (RFC 5464 §4.4.2), and is not asked for.
-func (c *Conn) gatherMetadata(r *response, found *[]mailbox.Entry) (mine bool, err error) {
+// that something changed (RFC 5464 §4.4.2); that, and what is of another mailbox, is
+// news and goes to Events.
+func (c *Conn) gatherMetadata(r *response, name string, found *[]mailbox.Entry) (mine bool, err error) {
 	v := c.values(r.args)
-	v.next() // the name
+	if !c.names(v.next(), name) {
+		return false, nil
+	}
 	list := v.next()
 	if !v.bad && list.kind == isAtom {
 		return false, nil
