@@ -101,7 +101,7 @@ func (c *Conn) parseList(b []byte) *MailboxInfo {
 	if r.bad || attrs.kind == isString || name.kind == isList || name.kind == isNil && attrs.kind != isList {
 		return nil
 	}
-	m := &MailboxInfo{Name: c.mailboxName(name.text()), Separator: sep.text()}
+	m := &MailboxInfo{Name: c.listedName(name.text()), Separator: sep.text()}
 	for _, a := range attrs.list {
 		m.Attrs = append(m.Attrs, a.text())
 	}
@@ -123,23 +123,33 @@ func (c *Conn) parseListItems(m *MailboxInfo, items []value) {
 // maxSpelled bounds the names that are kept as the server spells them.
 const maxSpelled = 10_000
 
-// mailboxName decodes a name. One that is not in modified UTF-7, as some
-// servers send them, is taken as it is, and sent back as it came.
-func (c *Conn) mailboxName(s string) string {
-	if c.utf8 {
-		return s
-	}
-	d, err := wire.DecodeUTF7(s)
-	if err != nil {
-		d = s
-	}
-	if wire.EncodeUTF7(d) != s && len(c.spelled) < maxSpelled {
+// listedName decodes the name of a list. One that is not in modified UTF-7, as
+// some servers send them, is taken as it is, and sent back as it came.
+func (c *Conn) listedName(s string) string {
+	d := c.mailboxName(s)
+	switch {
+	case c.utf8:
+	case wire.EncodeUTF7(d) == s:
+		delete(c.spelled, d)
+	case len(c.spelled) < maxSpelled:
 		if c.spelled == nil {
 			c.spelled = make(map[string]string)
 		}
 		c.spelled[d] = s
 	}
 	return d
+}
+
+// mailboxName decodes a name that is told of otherwise. There are servers that do
+// not encode it there, and want it encoded all the same.
+func (c *Conn) mailboxName(s string) string {
+	if c.utf8 {
+		return s
+	}
+	if d, err := wire.DecodeUTF7(s); err == nil {
+		return d
+	}
+	return s
 }
 
 // parseStatus reads name (item value …), nil if it cannot. What is not told stands
@@ -226,7 +236,7 @@ func (c *Conn) Namespace(ctx context.Context) (*Namespaces, error) {
 		v := c.values(r.args)
 		for _, list := range []*[]Namespace{&ns.Personal, &ns.Other, &ns.Shared} {
 			for _, n := range v.next().list {
-				*list = append(*list, Namespace{c.mailboxName(n.at(0).text()), n.at(1).text()})
+				*list = append(*list, Namespace{c.listedName(n.at(0).text()), n.at(1).text()})
 			}
 		}
 		return true, nil

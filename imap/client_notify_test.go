@@ -273,6 +273,25 @@ func TestStatusAndNewsOfTheSameMailbox(t *testing.T) {
 	}
 }
 
+// A name that news spell in UTF-8, against the protocol, is not sent back so: only
+// lists say how a server spells names.
+func TestNotifyNewsSpellNoNames(t *testing.T) {
+	for news, want := range map[string]string{
+		"* STATUS \"Cr\xc3\xaapes\" (MESSAGES 3)\r\n":                         "Cr&AOo-pes",
+		"* METADATA \"Cr\xc3\xaapes\" /private/x\r\n":                         "Cr&AOo-pes",
+		"* LIST () \"/\" \"Cr\xc3\xaapes\"\r\n":                               "Crêpes",
+		"* LIST () \"/\" \"Cr\xc3\xaapes\"\r\n* LIST () \"/\" Cr&AOo-pes\r\n": "Cr&AOo-pes",
+	} {
+		conn := dialScript(t, hello, news+"$TAG OK\r\n")
+		var l listener
+		conn.Events = l.events()
+		require.NoError(t, conn.Noop(t.Context()))
+		assert.Contains(t, strings.Join(l.said, " "), "Crêpes")
+		x := (&call{verb: "SELECT"}).mailbox(conn, "Crêpes")
+		assert.Contains(t, spoken(t, x), want, news)
+	}
+}
+
 // A new message that is told with its text while others are downloaded is news.
 func TestNotifyNewsWithinDownload(t *testing.T) {
 	conn := dialScript(t, hello, "* 1 FETCH (UID 1 BODY[] {3}\r\none)\r\n* 9 FETCH (UID 9 BODY[HEADER] {4}\r\nnine)\r\n$TAG OK\r\n", "$TAG OK\r\n")

@@ -184,14 +184,18 @@ func (s *scenario) notify() {
 		_, _, err := other.Append(ctx, name, imap.Upload{Body: strings.NewReader(menu), Size: int64(len(menu)), Flags: mailbox.Flags{Sys: mailbox.Flagged}})
 		check(t, err)
 	}
-	for _, name := range odd {
+	for _, name := range odd[1:] { // those in ASCII
 		add(name)
 		wait(fmt.Sprint("status ", name, " 1"))
 	}
+	status, err := c.Status(ctx, odd[0])
+	check(t, err)
+	same(t, status.Messages, 0)
+	news = nil
 	add("INBOX")
 	wait("message 2 \\Flagged")
-	check(t, other.Create(ctx, "Täglich"))
-	wait("list  Täglich")
+	check(t, other.Create(ctx, "Daily"))
+	wait("list  Daily")
 	check(t, c.Notify(ctx, imap.NotifyOptions{}))
 	var refused *imap.Error
 	err = c.Notify(ctx, imap.NotifyOptions{}, imap.NotifyGroup{Filter: imap.FilterPersonal, Events: imap.NotifyMetadata})
