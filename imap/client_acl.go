@@ -12,13 +12,18 @@ import (
 // others of.
 func (c *Conn) ACL(ctx context.Context, name string) ([]mailbox.Grant, error) {
 	var grants []mailbox.Grant
-	err := c.aclCall(ctx, "GETACL", name, nil, "ACL", func(v *reader) {
+	err := c.aclCall(ctx, "GETACL", name, nil, "ACL", func(v *reader) bool {
+		grants = nil // an answer holds all of them
 		for v.more() {
 			who := v.next().text()
 			grants = append(grants, mailbox.Grant{Who: who, Rights: rightsOf(v.next())})
 		}
+		return true
 	})
-	return grants, err
+	if err != nil {
+		return nil, err
+	}
+	return grants, nil
 }
 
 // SetACL changes what somebody may do in a mailbox (RFC 4314 §3.1): a user,
@@ -42,29 +47,43 @@ func (c *Conn) DeleteACL(ctx context.Context, name, who string) error {
 // MyRights tells what this user may do in a mailbox (RFC 4314 §3.5).
 func (c *Conn) MyRights(ctx context.Context, name string) (mailbox.Rights, error) {
 	var r mailbox.Rights
-	err := c.aclCall(ctx, "MYRIGHTS", name, nil, "MYRIGHTS", func(v *reader) { r = rightsOf(v.next()) })
-	return r, err
+	err := c.aclCall(ctx, "MYRIGHTS", name, nil, "MYRIGHTS", func(v *reader) bool {
+		r = rightsOf(v.next())
+		return true
+	})
+	if err != nil {
+		return "", err
+	}
+	return r, nil
 }
 
 // ListRights tells what can be granted to somebody (RFC 4314 §3.4): always are the
 // rights it has in any case, each of optional is a group that can only be given
 // together.
 func (c *Conn) ListRights(ctx context.Context, name, who string) (always mailbox.Rights, optional []mailbox.Rights, err error) {
-	err = c.aclCall(ctx, "LISTRIGHTS", name, []string{who}, "LISTRIGHTS", func(v *reader) {
-		v.next() // who, again
-		always = rightsOf(v.next())
+	err = c.aclCall(ctx, "LISTRIGHTS", name, []string{who}, "LISTRIGHTS", func(v *reader) bool {
+		if !strings.EqualFold(v.next().text(), who) { // some tell it in the case they know it in
+			return false
+		}
+		always, optional = rightsOf(v.next()), nil
 		for v.more() {
 			if r := rightsOf(v.next()); r != "" {
 				optional = append(optional, r)
 			}
 		}
+		return true
 	})
-	return always, optional, err
+	if err != nil {
+		return "", nil, err
+	}
+	return always, optional, nil
 }
 
 // aclCall runs a command about a mailbox and gives what is behind the name in its
-// answer to take. An answer that is asked for and does not come is an error.
-func (c *Conn) aclCall(ctx context.Context, verb, name string, args []string, answer string, take func(*reader)) error {
+// answer to take, which reports whether it is about what was asked. Where rights
+// are concerned a guess is worse than none: an answer that does not come, is about
+// something else or makes no sense is an error.
+func (c *Conn) aclCall(ctx context.Context, verb, name string, args []string, answer string, take func(*reader) bool) error {
 	if err := c.known(ctx); err != nil {
 		return err
 	}
@@ -72,27 +91,38 @@ func (c *Conn) aclCall(ctx context.Context, verb, name string, args []string, an
 	for _, a := range args {
 		x.str(c, a)
 	}
-	told := answer == ""
+	told, bad := answer == "", false
 	x.data = func(r *response) (bool, error) {
 		if answer == "" || r.word != answer {
 			return false, nil
 		}
-		told = true
 		v := c.values(r.args)
-		v.next() // the name
-		take(&v)
+		if !c.names(v.next(), name) {
+			return false, nil
+		}
+		mine := take(&v)
 		if v.bad {
+			bad = true
 			return true, c.malformed(answer)
 		}
-		return true, c.gather(r)
+		told = told || mine
+		return mine, c.gather(r)
 	}
 	if err := c.do(ctx, x); err != nil {
 		return err
 	}
-	if !told {
+	switch {
+	case bad:
+		return ProtocolError("malformed " + answer)
+	case !told:
 		return ProtocolError(verb + " without an answer")
 	}
 	return nil
+}
+
+// names reports whether a server means a mailbox by v.
+func (c *Conn) names(v value, name string) bool {
+	return v.kind != isList && infoKey(c.mailboxName(v.text())) == infoKey(name)
 }
 
 // rightsOf reads rights. Servers that know what c and d of RFC 2086 have become

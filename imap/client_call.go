@@ -22,6 +22,7 @@ type call struct {
 	data func(r *response) (mine bool, err error)
 	// asked is called for a continuation that no literal waits for.
 	asked func(r *response) error
+	nul   bool // an argument has one, which no form of a string can hold
 }
 
 // part is a piece of a command: text, or a literal behind it.
@@ -66,6 +67,7 @@ func (x *call) str(c *Conn, s string) *call {
 // value is str without the space.
 func (x *call) value(c *Conn, s string) *call {
 	b := x.text()
+	x.nul = x.nul || strings.IndexByte(s, 0) >= 0 // RFC 9051 §9: CHAR8
 	switch {
 	case wire.Quotable(s, c.utf8):
 		*b = wire.AppendAString(*b, s, c.utf8)
@@ -76,14 +78,17 @@ func (x *call) value(c *Conn, s string) *call {
 }
 
 // mailbox appends a mailbox name behind a space.
-func (x *call) mailbox(c *Conn, name string) *call {
+func (x *call) mailbox(c *Conn, name string) *call { return x.raw(" ").name(c, name) }
+
+// name is mailbox without the space.
+func (x *call) name(c *Conn, name string) *call {
 	switch raw, ok := c.spelled[name]; {
 	case ok:
 		name = raw
 	case !c.utf8:
 		name = wire.EncodeUTF7(name)
 	}
-	return x.str(c, name)
+	return x.value(c, name)
 }
 
 func (x *call) literal(r io.Reader, size int64) {
@@ -182,7 +187,7 @@ func (x *call) waits(c *Conn) bool {
 // check reports what no command may hold, whoever asks for it: an end of line
 // would begin another one.
 func (x *call) check() error {
-	bad := strings.ContainsAny(x.verb, "\r\n\x00")
+	bad := x.nul || strings.ContainsAny(x.verb, "\r\n\x00")
 	for _, p := range x.parts {
 		bad = bad || bytes.ContainsAny(p.text, "\r\n\x00") || p.size < 0
 	}

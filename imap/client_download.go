@@ -71,7 +71,7 @@ func (d *downloading) run(ctx context.Context, s Section) error {
 // literal was read.
 func (d *downloading) hook(line []byte, size int64) (read bool, err error) {
 	uid, isBody := fetchHead(line)
-	if !isBody {
+	if !isBody || uid != 0 && !d.uids.Contains(uid) { // nobody asked; a new message after NOTIFY
 		return false, nil
 	}
 	d.streamed = true

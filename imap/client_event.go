@@ -10,12 +10,19 @@ import (
 // method, while it waits for its own answer, and within [Conn.Idle]. Each may
 // be nil. They run on the goroutine of the method and must not call the Conn.
 type Events struct {
-	Exists   func(n uint32)                 // so many messages are there now; at each new one
-	Expunge  func(seq uint32)               // the message with this number is gone, all behind it move up
-	Vanished func(uids mailbox.Set)         // these are gone; in place of Expunge after [Conn.Enable] of QRESYNC or UIDONLY
-	Message  func(m *Message)               // flags of a message have changed
-	Status   func(s *MailboxStatus)         // of another mailbox, after NOTIFY
-	List     func(m *MailboxInfo)           // of another mailbox, after NOTIFY
+	Exists   func(n uint32)         // so many messages are there now; at each new one
+	Expunge  func(seq uint32)       // the message with this number is gone, all behind it move up
+	Vanished func(uids mailbox.Set) // these are gone; in place of Expunge after [Conn.Enable] of QRESYNC or UIDONLY
+	Message  func(m *Message)       // flags of a message have changed, or it is new and was asked for by [Conn.Notify]
+	Status   func(s *MailboxStatus) // of another mailbox, after [Conn.Notify]
+	List     func(m *MailboxInfo)   // of another mailbox, after [Conn.Notify]
+	// Metadata has the names of annotations of a mailbox that have changed, or for
+	// the name "" of the server; [Conn.Metadata] tells what they are now.
+	Metadata func(name string, entries []string)
+	// Overflow says that the server has given up what [Conn.Notify] asked for: it
+	// tells nothing from then on, not of the selected mailbox either, until Notify
+	// asks anew, and something may have been lost (RFC 5465 §5.8).
+	Overflow func()
 	Alert    func(text string)              // words that must be shown to the user (RFC 9051 §7.1)
 	Other    func(word string, rest []byte) // any other response; rest is valid until it returns
 }
@@ -77,7 +84,7 @@ func (c *Conn) note(r *response) error {
 		return c.noteMailbox(r)
 	case "STATUS":
 		if f := c.Events.Status; f != nil {
-			if s := c.parseStatus(r.args); s != nil {
+			if s := c.parseStatus(r.args, nil); s != nil {
 				f(s)
 			}
 		}
@@ -87,6 +94,8 @@ func (c *Conn) note(r *response) error {
 				f(m)
 			}
 		}
+	case "METADATA":
+		return c.noteMetadata(r)
 	default:
 		if f := c.Events.Other; f != nil {
 			f(r.word, r.args)
@@ -103,6 +112,10 @@ func (c *Conn) noteCode(r *response) {
 	case "ALERT":
 		if f := c.Events.Alert; f != nil {
 			f(r.text)
+		}
+	case "NOTIFICATIONOVERFLOW": // with a tag it is the refusal of a NOTIFY, and what was chosen before stands
+		if f := c.Events.Overflow; f != nil && r.tag == "*" {
+			f()
 		}
 	case "HIGHESTMODSEQ":
 		if s := c.selected; s != nil {

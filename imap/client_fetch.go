@@ -202,9 +202,16 @@ func (c *Conn) items(it Items) (string, error) {
 // answered reports whether m holds anything that was asked for beside flags. If
 // not it is news of flags that another client has changed meanwhile.
 func (it *Items) answered(m *Message) bool {
-	other := it.Envelope || it.Structure || it.Size || it.Received || it.Saved || it.EmailID || it.ThreadID || it.Preview || len(it.Bodies) > 0
-	return m.items > 0 || !other && (!it.Flags || m.HasFlags)
+	return m.items > 0 || !it.more() && (!it.Flags || m.HasFlags)
 }
+
+// more reports whether anything is asked for beside flags.
+func (it *Items) more() bool {
+	return it.Envelope || it.Structure || it.Size || it.Received || it.Saved || it.EmailID || it.ThreadID || it.Preview || len(it.Bodies) > 0
+}
+
+// any reports whether anything is asked for beside the UID.
+func (it *Items) any() bool { return it.Flags || it.more() }
 
 // complete makes up for what a server has left out against the protocol.
 func (it *Items) complete(m *Message) {

@@ -14,6 +14,7 @@ type MailboxInfo struct {
 	Name      string // with the server's separator between its levels
 	Separator string // "" there are no levels
 	Attrs     []string
+	OldName   string         // what it was called before (RFC 9051 §6.3.9.7); "" nothing else
 	Status    *MailboxStatus // nil unless asked for
 }
 
@@ -57,17 +58,6 @@ func (c *Conn) statusItems() string {
 	return items
 }
 
-// statusOf asks for each mailbox by itself, all in one batch.
-func (c *Conn) statusOf(ctx context.Context, list []*MailboxInfo) error {
-	var calls []*call
-	for _, m := range list {
-		if !m.Has(`\Noselect`) && !m.Has(`\NonExistent`) {
-			calls = append(calls, c.statusCall(m.Name, func(s *MailboxStatus) { m.Status = s }))
-		}
-	}
-	return c.do(ctx, calls...)
-}
-
 // Status tells of a mailbox without opening it.
 func (c *Conn) Status(ctx context.Context, name string) (*MailboxStatus, error) {
 	if err := c.known(ctx); err != nil {
@@ -85,19 +75,21 @@ func (c *Conn) Status(ctx context.Context, name string) (*MailboxStatus, error) 
 
 func (c *Conn) statusCall(name string, f func(*MailboxStatus)) *call {
 	x := (&call{verb: "STATUS"}).mailbox(c, name).word("(" + c.statusItems() + ")")
+	var sum *MailboxStatus // news of the same mailbox, after NOTIFY, have fewer items
 	x.data = func(r *response) (bool, error) {
 		if r.word != "STATUS" {
 			return false, nil
 		}
-		s := c.parseStatus(r.args)
-		if s == nil {
+		s := c.parseStatus(r.args, sum)
+		switch {
+		case s == nil:
 			return true, c.malformed("STATUS")
+		case infoKey(s.Name) != infoKey(name):
+			return false, nil
 		}
-		if s.Name == name || strings.EqualFold(name, mailbox.Inbox) && strings.EqualFold(s.Name, name) {
-			f(s)
-			return true, nil
-		}
-		return false, nil
+		sum = s
+		f(s)
+		return true, nil
 	}
 	return x
 }
@@ -109,27 +101,37 @@ func (c *Conn) parseList(b []byte) *MailboxInfo {
 	if r.bad || attrs.kind == isString || name.kind == isList || name.kind == isNil && attrs.kind != isList {
 		return nil
 	}
-	m := &MailboxInfo{Name: c.mailboxName(name.text()), Separator: sep.text()}
+	m := &MailboxInfo{Name: c.listedName(name.text()), Separator: sep.text()}
 	for _, a := range attrs.list {
 		m.Attrs = append(m.Attrs, a.text())
 	}
+	if r.more() {
+		c.parseListItems(m, r.next().list)
+	}
 	return m
+}
+
+// parseListItems reads name value …, the extended items (RFC 5258 §6).
+func (c *Conn) parseListItems(m *MailboxInfo, items []value) {
+	for i := 0; i+1 < len(items); i += 2 {
+		if wire.EqualFold(items[i].text(), "OLDNAME") {
+			m.OldName = c.mailboxName(items[i+1].at(0).text())
+		}
+	}
 }
 
 // maxSpelled bounds the names that are kept as the server spells them.
 const maxSpelled = 10_000
 
-// mailboxName decodes a name. One that is not in modified UTF-7, as some
-// servers send them, is taken as it is, and sent back as it came.
-func (c *Conn) mailboxName(s string) string {
-	if c.utf8 {
-		return s
-	}
-	d, err := wire.DecodeUTF7(s)
-	if err != nil {
-		d = s
-	}
-	if wire.EncodeUTF7(d) != s && len(c.spelled) < maxSpelled {
+// listedName decodes the name of a list. One that is not in modified UTF-7, as
+// some servers send them, is taken as it is, and sent back as it came.
+func (c *Conn) listedName(s string) string {
+	d := c.mailboxName(s)
+	switch {
+	case c.utf8:
+	case wire.EncodeUTF7(d) == s:
+		delete(c.spelled, d)
+	case len(c.spelled) < maxSpelled:
 		if c.spelled == nil {
 			c.spelled = make(map[string]string)
 		}
@@ -138,14 +140,30 @@ func (c *Conn) mailboxName(s string) string {
 	return d
 }
 
-// parseStatus reads name (item value …).
-func (c *Conn) parseStatus(b []byte) *MailboxStatus {
+// mailboxName decodes a name that is told of otherwise. There are servers that do
+// not encode it there, and want it encoded all the same.
+func (c *Conn) mailboxName(s string) string {
+	if c.utf8 {
+		return s
+	}
+	if d, err := wire.DecodeUTF7(s); err == nil {
+		return d
+	}
+	return s
+}
+
+// parseStatus reads name (item value …), nil if it cannot. What is not told stands
+// as it was before, if that is of the same mailbox.
+func (c *Conn) parseStatus(b []byte, before *MailboxStatus) *MailboxStatus {
 	r := c.values(b)
 	name, items := r.next(), r.next()
 	if r.bad || items.kind != isList {
 		return nil
 	}
 	s := &MailboxStatus{Name: c.mailboxName(name.text())}
+	if before != nil && infoKey(before.Name) == infoKey(s.Name) {
+		*s = *before
+	}
 	for i := 0; i+1 < len(items.list); i += 2 {
 		v := items.list[i+1]
 		n := v.num()
@@ -218,7 +236,7 @@ func (c *Conn) Namespace(ctx context.Context) (*Namespaces, error) {
 		v := c.values(r.args)
 		for _, list := range []*[]Namespace{&ns.Personal, &ns.Other, &ns.Shared} {
 			for _, n := range v.next().list {
-				*list = append(*list, Namespace{c.mailboxName(n.at(0).text()), n.at(1).text()})
+				*list = append(*list, Namespace{c.listedName(n.at(0).text()), n.at(1).text()})
 			}
 		}
 		return true, nil

@@ -1,8 +1,11 @@
 package imap
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/postilion-mail/postilion/spool/mailbox"
@@ -22,10 +25,12 @@ type ListOptions struct {
 // List tells of the mailboxes that match a pattern, as the server sends them:
 // "*" stands for anything, "%" for anything without a separator, names and
 // patterns are in UTF-8. What the server cannot do of opts is done without, or in
-// more round trips. With Status none is told before all are known, since the
-// counts come when the server likes. The loop may be left at any time; what the
-// server still sends is then read and dropped. No other method may be called
-// within it but Close. [Collect] makes a slice of it.
+// more round trips. With Status a mailbox is told once its counts have come, in
+// the order of the list, and without them if the server tells none; those that
+// wait are bounded by Client.MaxResponse together. An error comes last, behind
+// all that is known. The loop may be left at any time; what the server still
+// sends is then read and dropped. No other method may be called within it but
+// Close. [Collect] makes a slice of it.
 //
 //	for m, err := range conn.List(ctx, "*", imap.ListOptions{}) {
 //		if err != nil { … }
@@ -33,7 +38,7 @@ type ListOptions struct {
 //	}
 func (c *Conn) List(ctx context.Context, pattern string, opts ListOptions) iter.Seq2[*MailboxInfo, error] {
 	return func(yield func(*MailboxInfo, error) bool) {
-		l := &listLoop{c: c, opts: opts, yield: yield, wanted: true}
+		l := &listLoop{c: c, opts: opts, yield: yield, wanted: true, waits: make(map[string]*MailboxInfo)}
 		if err := l.run(ctx, pattern); err != nil && l.wanted {
 			yield(nil, err)
 		}
@@ -62,29 +67,24 @@ type listLoop struct {
 	verb       string
 	withStatus bool // in the same round trip
 
-	held   []*MailboxInfo // until their counts are known
-	byName map[string]*MailboxInfo
+	held  []*MailboxInfo          // not told yet, in the server's order
+	waits map[string]*MailboxInfo // of held, those whose counts may still come
 }
 
 func (l *listLoop) run(ctx context.Context, pattern string) error {
-	c := l.c
-	if err := c.known(ctx); err != nil {
+	if err := l.c.known(ctx); err != nil {
 		return err
 	}
-	if err := c.do(ctx, l.call(pattern)); err != nil {
-		return err
+	err := l.c.do(ctx, l.call(pattern))
+	if err == nil && l.opts.Status && !l.withStatus {
+		err = l.ask(ctx)
 	}
-	if l.opts.Status && !l.withStatus {
-		if err := c.statusOf(ctx, l.held); err != nil {
-			return err
-		}
+	clear(l.waits) // nothing more comes
+	l.tell()
+	if err == nil {
+		err = l.c.ready() // the loop may have closed the connection
 	}
-	for _, m := range l.held {
-		if !l.tell(m) {
-			break
-		}
-	}
-	return c.ready()
+	return err
 }
 
 // call is the command that asks as much as the server understands.
@@ -112,41 +112,92 @@ func (l *listLoop) data(r *response) (mine bool, err error) {
 	case r.word == l.verb:
 		return true, l.listed(r)
 	case r.word == "STATUS" && l.withStatus:
-		if s := l.c.parseStatus(r.args); s != nil && l.byName[infoKey(s.Name)] != nil {
-			l.byName[infoKey(s.Name)].Status = s
+		if s := l.c.parseStatus(r.args, nil); s != nil {
+			l.counted(s)
 		}
 		return true, nil
 	}
 	return false, nil
 }
 
-// listed tells one line, or holds it.
+// listed takes one line, which is told at once or waits for its counts.
 func (l *listLoop) listed(r *response) error {
-	if !l.wanted {
-		return nil
-	}
 	m := l.c.parseList(r.args)
 	if m == nil {
 		return l.c.malformed(l.verb)
 	}
-	if !l.opts.Status {
-		l.tell(m)
+	if !l.wanted {
 		return nil
 	}
-	if l.byName == nil {
-		l.byName = make(map[string]*MailboxInfo)
+	l.held = append(l.held, m)
+	if l.opts.Status && m.selectable() {
+		l.waits[infoKey(m.Name)] = m
 	}
-	l.held, l.byName[infoKey(m.Name)] = append(l.held, m), m
+	if l.tell(); len(l.held) == 0 {
+		return nil
+	}
 	return l.c.gather(r)
 }
 
-// tell gives the loop one mailbox and reports whether it wants more.
-func (l *listLoop) tell(m *MailboxInfo) bool {
-	l.c.busy = true
-	l.wanted = l.yield(m, nil)
-	l.c.busy = false
-	return l.wanted
+// counted takes in the counts of a mailbox that waits for them.
+func (l *listLoop) counted(s *MailboxStatus) {
+	key := infoKey(s.Name)
+	if m := l.waits[key]; m != nil {
+		m.Status = s
+		delete(l.waits, key)
+		l.tell()
+	}
 }
+
+// tell gives the loop what is held, up to the first that waits.
+func (l *listLoop) tell() {
+	for len(l.held) > 0 && l.wanted {
+		m := l.held[0]
+		if l.waits[infoKey(m.Name)] == m {
+			return
+		}
+		l.held = l.held[1:]
+		busy := l.c.busy
+		l.c.busy = true
+		l.wanted = l.yield(m, nil)
+		l.c.busy = busy
+	}
+}
+
+// ask asks for the counts of each mailbox by itself, many in one round trip,
+// while the loop wants them. One that cannot be counted does not keep the others
+// from it: the first refusal is the error, behind them.
+func (l *listLoop) ask(ctx context.Context) (refusal error) {
+	var names []string
+	for _, m := range l.held {
+		if m.selectable() {
+			names = append(names, m.Name)
+		}
+	}
+	for batch := range slices.Chunk(names, maxAhead) {
+		if !l.wanted {
+			break
+		}
+		calls := make([]*call, len(batch))
+		for i, name := range batch {
+			calls[i] = l.c.statusCall(name, l.counted)
+		}
+		if err := l.c.do(ctx, calls...); err != nil {
+			if _, refused := errors.AsType[*Error](err); !refused || l.c.botched {
+				return err
+			}
+			refusal = cmp.Or(refusal, err)
+		}
+		for _, name := range batch { // who has no counts now gets none
+			delete(l.waits, infoKey(name))
+		}
+		l.tell()
+	}
+	return refusal
+}
+
+// selectable reports whether there are counts of a mailbox.
+func (m *MailboxInfo) selectable() bool { return !m.Has(`\Noselect`) && !m.Has(`\NonExistent`) }
 
 // infoKey is a name as STATUS may spell it too: INBOX has no case (RFC 9051
 // §5.1).

@@ -1,9 +1,11 @@
 package imap
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,13 +19,23 @@ type MetadataOptions struct {
 	Depth   int   // 1 the entries right below too, more or less than 0 all below
 }
 
-var errMetadata = errors.New("imap: no entries, or a value that cannot be sent")
+var errMetadata = errors.New("imap: no entries, or one that there cannot be")
+
+// isEntryName reports whether an annotation can be called so (RFC 5464 §3.1). No
+// other name is sent: what a server makes of it is anybody's guess.
+func isEntryName(s string) bool {
+	if !strings.HasPrefix(s, "/") || strings.HasSuffix(s, "/") || strings.Contains(s, "//") || strings.ContainsAny(s, "*%") {
+		return false
+	}
+	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f }) < 0
+}
 
 // Metadata gives annotations of a mailbox, or those of the server for the name ""
-// (RFC 5464 §4.2). Entries are paths such as "/private/comment". One that is not
-// there is left out, or has a nil Value, as the server likes.
+// (RFC 5464 §4.2). Entries are paths such as "/private/comment", in ASCII without
+// controls, "*" and "%". One that is not there is left out, or has a nil Value, as
+// the server likes.
 func (c *Conn) Metadata(ctx context.Context, name string, opts MetadataOptions, entries ...string) ([]mailbox.Entry, error) {
-	if len(entries) == 0 {
+	if len(entries) == 0 || slices.ContainsFunc(entries, func(e string) bool { return !isEntryName(e) }) {
 		return nil, errMetadata
 	}
 	if err := c.known(ctx); err != nil {
@@ -47,9 +59,12 @@ func (c *Conn) Metadata(ctx context.Context, name string, opts MetadataOptions, 
 		if r.word != "METADATA" {
 			return false, nil
 		}
-		return c.gatherMetadata(r, &found)
+		return c.gatherMetadata(r, name, &found)
 	}
-	return found, c.do(ctx, x)
+	if err := c.do(ctx, x); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 func (o MetadataOptions) words() string {
@@ -68,10 +83,13 @@ func (o MetadataOptions) words() string {
 }
 
 // gatherMetadata takes name (entry value …). What comes without values says only
-// that something changed (RFC 5464 §4.4.2), and is not asked for.
-func (c *Conn) gatherMetadata(r *response, found *[]mailbox.Entry) (mine bool, err error) {
+// that something changed (RFC 5464 §4.4.2); that, and what is of another mailbox, is
+// news and goes to Events.
+func (c *Conn) gatherMetadata(r *response, name string, found *[]mailbox.Entry) (mine bool, err error) {
 	v := c.values(r.args)
-	v.next() // the name
+	if !c.names(v.next(), name) {
+		return false, nil
+	}
 	list := v.next()
 	if !v.bad && list.kind == isAtom {
 		return false, nil
@@ -89,10 +107,16 @@ func (c *Conn) gatherMetadata(r *response, found *[]mailbox.Entry) (mine bool, e
 	return true, c.gather(r)
 }
 
+// cannotBe reports that an entry cannot be sent: a value holds no NUL where it is no
+// literal8, which not all servers take.
+func cannotBe(e mailbox.Entry) bool {
+	return !isEntryName(e.Name) || bytes.IndexByte(e.Value, 0) >= 0
+}
+
 // SetMetadata changes annotations of a mailbox, or of the server for the name "",
 // all or none (RFC 5464 §4.3). One with a nil Value is removed. Values hold no NUL.
 func (c *Conn) SetMetadata(ctx context.Context, name string, entries ...mailbox.Entry) error {
-	if len(entries) == 0 {
+	if len(entries) == 0 || slices.ContainsFunc(entries, cannotBe) {
 		return errMetadata
 	}
 	if err := c.known(ctx); err != nil {
@@ -101,9 +125,6 @@ func (c *Conn) SetMetadata(ctx context.Context, name string, entries ...mailbox.
 	x := (&call{verb: "SETMETADATA"}).mailbox(c, name)
 	x.raw(" (")
 	for i, e := range entries {
-		if strings.ContainsRune(string(e.Value), 0) {
-			return errMetadata
-		}
 		if i > 0 {
 			x.raw(" ")
 		}

@@ -3,6 +3,7 @@ package imap
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/postilion-mail/postilion/imap/internal/wire"
@@ -16,15 +17,35 @@ func (c *Conn) Quota(ctx context.Context, name string) ([]mailbox.QuotaRoot, err
 	if err := c.known(ctx); err != nil {
 		return nil, err
 	}
-	var roots []mailbox.QuotaRoot
+	var (
+		roots []mailbox.QuotaRoot
+		mine  map[string]bool // the roots of the mailbox; nil nobody has told them
+	)
 	x := (&call{verb: "GETQUOTAROOT"}).mailbox(c, name)
 	x.data = func(r *response) (bool, error) {
-		if r.word == "QUOTAROOT" {
-			return true, nil // the names alone; each comes again with its limits
+		if r.word != "QUOTAROOT" {
+			return c.gatherQuota(r, &roots)
 		}
-		return c.gatherQuota(r, &roots)
+		v := c.values(r.args)
+		if !c.names(v.next(), name) {
+			return false, nil
+		}
+		mine = make(map[string]bool)
+		for v.more() {
+			mine[v.next().text()] = true
+		}
+		if v.bad {
+			return true, c.malformed("QUOTAROOT")
+		}
+		return true, c.gather(r)
 	}
-	return roots, c.do(ctx, x)
+	if err := c.do(ctx, x); err != nil {
+		return nil, err
+	}
+	if mine == nil {
+		return nil, ProtocolError("GETQUOTAROOT without an answer")
+	}
+	return slices.DeleteFunc(roots, func(q mailbox.QuotaRoot) bool { return !mine[q.Name] }), nil
 }
 
 // QuotaRoot gives the limits of one root by its name (RFC 9208 §4.1.1).
@@ -32,7 +53,7 @@ func (c *Conn) QuotaRoot(ctx context.Context, root string) (mailbox.QuotaRoot, e
 	if err := c.known(ctx); err != nil {
 		return mailbox.QuotaRoot{}, err
 	}
-	return c.oneQuota(ctx, (&call{verb: "GETQUOTA"}).str(c, root))
+	return c.oneQuota(ctx, root, (&call{verb: "GETQUOTA"}).str(c, root))
 }
 
 // SetQuota replaces the limits of a root, and gives those that hold then (RFC 9208
@@ -58,20 +79,22 @@ func (c *Conn) SetQuota(ctx context.Context, root string, limits ...mailbox.Reso
 		x.raw(string(l.Name) + " " + strconv.FormatInt(n, 10))
 	}
 	x.raw(")")
-	return c.oneQuota(ctx, x)
+	return c.oneQuota(ctx, root, x)
 }
 
-// oneQuota runs a command that is answered with one root.
-func (c *Conn) oneQuota(ctx context.Context, x *call) (mailbox.QuotaRoot, error) {
+// oneQuota runs a command that is answered with one root, and takes no other for it.
+func (c *Conn) oneQuota(ctx context.Context, root string, x *call) (mailbox.QuotaRoot, error) {
 	var roots []mailbox.QuotaRoot
 	x.data = func(r *response) (bool, error) { return c.gatherQuota(r, &roots) }
 	if err := c.do(ctx, x); err != nil {
 		return mailbox.QuotaRoot{}, err
 	}
-	if len(roots) == 0 {
-		return mailbox.QuotaRoot{}, ProtocolError(x.verb + " without an answer")
+	for _, q := range slices.Backward(roots) { // what is told last holds
+		if q.Name == root {
+			return q, nil
+		}
 	}
-	return roots[len(roots)-1], nil
+	return mailbox.QuotaRoot{}, ProtocolError(x.verb + " without an answer")
 }
 
 // gatherQuota takes the response root (resource used limit …) (RFC 9208 §4.2.1).

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/postilion-mail/postilion/imap/internal/wire"
 )
@@ -141,7 +142,7 @@ func (r *reader) literal() (value, bool) {
 }
 
 // atom takes what stands before the next space or parenthesis: more than the
-// grammar allows in one, but for brackets, which may hold both.
+// grammar allows in one, but for the brackets of a section, which may hold both.
 func (r *reader) atom() value {
 	n := atomLen(r.b)
 	if n == 0 {
@@ -156,13 +157,23 @@ func (r *reader) atom() value {
 	return value{kind: isAtom, s: s}
 }
 
+// isSection reports whether a bracket behind b begins a section: in any other
+// atom, the name of a mailbox perhaps, it is a character like others.
+func isSection(b []byte) bool {
+	if len(b) > len("BINARY.SIZE")+4 {
+		return false
+	}
+	name := wire.Upper(string(b))
+	return strings.HasPrefix(name, "BODY") || strings.HasPrefix(name, "BINARY")
+}
+
 func atomLen(b []byte) int {
 	depth := 0
 	for i, ch := range b {
 		switch {
 		case ch == '\r' || ch == '\n':
 			return i
-		case ch == '[':
+		case ch == '[' && (depth > 0 || isSection(b[:i])):
 			depth++
 		case ch == ']' && depth > 0:
 			depth--

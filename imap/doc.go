@@ -44,8 +44,10 @@
 // List tells of mailboxes as Fetch does of messages, and Collect makes a slice of
 // either. Fetch holds one message at a time in memory, and Download streams a section of
 // any size. Sync tells what changed since the last visit. Events tell what the
-// server says by itself, within any method and in Idle. Conn.Do is for commands
-// that have no method.
+// server says by itself, within any method and in Idle; Notify asks for news of
+// other mailboxes as well. Quota, ACL, Metadata and their like take an answer that
+// is about what was asked, and no other. Conn.Do is for commands that have no
+// method.
 //
 // Each wait ends with its context, or after Timeouts.Command (5 minutes). Idle ends
 // in good order and leaves the connection usable; any other call that a context
@@ -113,8 +115,8 @@
 //   - COPY of more messages than MESSAGELIMIT is refused, since it is all or
 //     none. FETCH, STORE, MOVE and UID EXPUNGE handle the last of them; SEARCH,
 //     EXPUNGE and CLOSE have no limit.
-//   - NOTIFY knows the events of messages, names and subscriptions; those of
-//     metadata and annotations are answered BADEVENT.
+//   - NOTIFY knows the events of messages, names and subscriptions, and those of
+//     metadata where the store has them; AnnotationChange is answered BADEVENT.
 //   - Contexts are kept for SEARCH, not for SORT.
 //   - REPLACE appends first and expunges then: for a moment both are there,
 //     never neither.

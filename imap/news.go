@@ -73,6 +73,7 @@ func (c *conn) tellDifference(t telling, head *index, d difference) error {
 	if n := c.notify; n != nil && n.selected != nil && n.selected.events&flagChange == 0 {
 		changed = slices.DeleteFunc(slices.Clone(changed), func(uid mailbox.UID) bool { return !t.own.Contains(uid) })
 	}
+	withUID := t.uid || c.notify != nil && c.notify.selected != nil // RFC 5465 §5.1
 	for _, uid := range changed {
 		m, seq := v.base.find(uid)
 		if m == nil {
@@ -85,7 +86,7 @@ func (c *conn) tellDifference(t telling, head *index, d difference) error {
 			}
 			onlyModSeq = true // RFC 7162 §3.1.3: told even by .SILENT
 		}
-		c.putFlags(seq, m, t.uid, onlyModSeq)
+		c.putFlags(seq, m, withUID, onlyModSeq)
 	}
 	if len(t.own) > 0 && !t.silent {
 		c.putOwn(t)

@@ -79,9 +79,33 @@ service anvil {
 }
 `
 
+// Extensions is a configuration for [StartWith]: quotas, access lists, annotations
+// and NOTIFY. Each user may have 10 MiB in 100 messages.
+const Extensions = `
+mailbox_list_index = yes
+mail_plugins = acl quota
+mail_attribute_dict = file:%h/dovecot-attributes
+protocol imap {
+  mail_plugins = acl quota imap_acl imap_quota
+  imap_metadata = yes
+}
+plugin {
+  acl = vfile
+  acl_anyone = allow
+  quota = maildir:User quota
+  quota_rule = *:storage=10M:messages=100
+}
+`
+
 // Start skips the test where Dovecot is not installed or cannot run: it wants
 // to be started by root.
 func Start(t testing.TB) *Server {
+	t.Helper()
+	return StartWith(t, "")
+}
+
+// StartWith is Start with more lines of configuration, such as [Extensions].
+func StartWith(t testing.TB, extra string) *Server {
 	t.Helper()
 	program, err := exec.LookPath("dovecot")
 	if err != nil {
@@ -104,7 +128,7 @@ func Start(t testing.TB) *Server {
 	s.GID, _ = strconv.Atoi(owner.Gid)
 	imap, pop3 := freePort(t), freePort(t)
 	s.IMAP, s.POP3 = fmt.Sprintf("127.0.0.1:%d", imap), fmt.Sprintf("127.0.0.1:%d", pop3)
-	s.prepare(t, dir, fmt.Sprintf(config, dir, s.UID, s.GID, imap, pop3))
+	s.prepare(t, dir, fmt.Sprintf(config, dir, s.UID, s.GID, imap, pop3)+extra)
 	cmd := exec.Command(program, "-F", "-c", filepath.Join(dir, "conf"))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {

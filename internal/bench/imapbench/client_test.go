@@ -2,8 +2,10 @@ package imapbench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +34,175 @@ func TestClientWithDovecot(t *testing.T) {
 			s.sync()
 			check(t, s.conn.Logout(t.Context()))
 		})
+	}
+}
+
+// TestClientExtensionsWithDovecot: quotas, access lists, annotations and NOTIFY.
+func TestClientExtensionsWithDovecot(t *testing.T) {
+	d := dovecot.StartWith(t, dovecot.Extensions)
+	d.Give(t)
+	c := &imap.Client{
+		Addr: d.IMAP, TLS: imap.TLSNone, Strict: true,
+		Auth: &sasl.Credentials{User: "bob", Password: dovecot.Password, Cleartext: true},
+	}
+	s := &scenario{t: t, client: c, conn: comeIn(t, c)}
+	for _, name := range []string{"QUOTA", "ACL", "METADATA", "NOTIFY"} {
+		if !s.conn.Capabilities().Has(name) {
+			t.Skipf("this Dovecot has no %s: its plugin is not installed", name)
+		}
+	}
+	for _, name := range odd {
+		check(t, s.conn.Create(t.Context(), name))
+	}
+	t.Run("quota", func(t *testing.T) { s.t = t; s.quota() })
+	t.Run("acl", func(t *testing.T) { s.t = t; s.acl() })
+	t.Run("metadata", func(t *testing.T) { s.t = t; s.metadata() })
+	t.Run("notify", func(t *testing.T) { s.t = t; s.notify() })
+	check(t, s.conn.Logout(t.Context()))
+}
+
+// odd are names that are spelled in all the ways there are.
+var odd = []string{"Crêpes & more", `a "quoted" \ name`, "[brackets", "NIL", "(list) {3}"}
+
+func (s *scenario) quota() {
+	t, ctx, c := s.t, s.t.Context(), s.conn
+	_, _, err := c.Append(ctx, "INBOX", imap.Upload{Body: strings.NewReader(menu), Size: int64(len(menu))})
+	check(t, err)
+	for _, name := range append([]string{"INBOX"}, odd...) {
+		roots, err := c.Quota(ctx, name)
+		check(t, err)
+		same(t, len(roots), 1)
+		same(t, roots[0].Name, "User quota")
+		used := map[mailbox.ResourceName][2]int64{}
+		for _, r := range roots[0].Resources {
+			used[r.Name] = [2]int64{r.Used, r.Limit}
+		}
+		same(t, used[mailbox.Messages], [2]int64{1, 100})
+		same(t, used[mailbox.Storage][1], int64(10<<20))
+	}
+	root, err := c.QuotaRoot(ctx, "User quota")
+	check(t, err)
+	same(t, len(root.Resources), 2)
+	if _, err := c.QuotaRoot(ctx, "another \r\nx LOGOUT"); err == nil {
+		t.Error("a root that is not there")
+	}
+	if _, err := c.SetQuota(ctx, "User quota", mailbox.Resource{Name: mailbox.Messages, Limit: 1}); err == nil {
+		t.Error("a user has set his own limit")
+	}
+}
+
+func (s *scenario) acl() {
+	t, ctx, c := s.t, s.t.Context(), s.conn
+	for _, name := range odd {
+		mine, err := c.MyRights(ctx, name)
+		check(t, err)
+		same(t, mine, mailbox.AllRights)
+		for _, who := range []string{"zoe", "anyone"} {
+			check(t, c.SetACL(ctx, name, who, mailbox.ReplaceFlags, "lrs"))
+			check(t, c.SetACL(ctx, name, who, mailbox.AddFlags, "wi"))
+			check(t, c.SetACL(ctx, name, who, mailbox.RemoveFlags, "r"))
+		}
+		check(t, c.DeleteACL(ctx, name, "anyone"))
+		grants, err := c.ACL(ctx, name)
+		check(t, err)
+		rights := map[string]mailbox.Rights{}
+		for _, g := range grants {
+			rights[g.Who] = g.Rights
+		}
+		same(t, rights, map[string]mailbox.Rights{"bob": mailbox.AllRights, "zoe": "lswi"})
+		_, optional, err := c.ListRights(ctx, name, "zoe")
+		check(t, err)
+		same(t, len(optional) > 5, true)
+	}
+	if err := c.SetACL(ctx, "NIL", "zoe", mailbox.ReplaceFlags, "Q\r\nx LOGOUT"); err == nil {
+		t.Error("rights that there are not")
+	}
+	check(t, c.Noop(ctx))
+}
+
+func (s *scenario) metadata() {
+	t, ctx, c := s.t, s.t.Context(), s.conn
+	for i, name := range append([]string{""}, odd...) {
+		value := []byte(fmt.Sprint("two\r\nlines, \"quotes\" and crêpes ", i))
+		comment := mailbox.Entry{Name: "/private/comment", Value: value}
+		check(t, c.SetMetadata(ctx, name, comment, mailbox.Entry{Name: "/private/vendor/x/y", Value: []byte("NIL")}))
+		got, err := c.Metadata(ctx, name, imap.MetadataOptions{}, "/private/comment")
+		check(t, err)
+		same(t, got, []mailbox.Entry{comment})
+		got, err = c.Metadata(ctx, name, imap.MetadataOptions{Depth: -1}, "/private/vendor/x")
+		check(t, err)
+		same(t, got, []mailbox.Entry{{Name: "/private/vendor/x/y", Value: []byte("NIL")}})
+		got, err = c.Metadata(ctx, name, imap.MetadataOptions{MaxSize: 5}, "/private/comment", "/private/vendor/x/y")
+		check(t, err)
+		for _, e := range got {
+			same(t, len(e.Value) <= 5, true)
+		}
+		check(t, c.SetMetadata(ctx, name, mailbox.Entry{Name: "/private/comment"}))
+		got, err = c.Metadata(ctx, name, imap.MetadataOptions{}, "/private/comment")
+		check(t, err)
+		for _, e := range got {
+			same(t, e.Value == nil, true)
+		}
+	}
+	if err := c.SetMetadata(ctx, "NIL", mailbox.Entry{Name: "/x\r\nx LOGOUT", Value: []byte("x")}); err == nil {
+		t.Error("an entry that cannot be")
+	}
+	check(t, c.Noop(ctx))
+}
+
+func (s *scenario) notify() {
+	t, c := s.t, s.conn
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	other := comeIn(t, s.client)
+	var news []string
+	c.Events = imap.Events{
+		Status:  func(m *imap.MailboxStatus) { news = append(news, fmt.Sprint("status ", m.Name, " ", m.Messages)) },
+		List:    func(m *imap.MailboxInfo) { news = append(news, "list "+m.OldName+" "+m.Name) },
+		Message: func(m *imap.Message) { news = append(news, fmt.Sprint("message ", m.UID, " ", m.Flags)) },
+	}
+	defer func() { c.Events = imap.Events{} }()
+	wait := func(want string) {
+		t.Helper()
+		for !slices.Contains(news, want) {
+			if err := c.Idle(ctx, func() bool { return !slices.Contains(news, want) }); err != nil {
+				t.Fatalf("%v: %q of %q", err, want, news)
+			}
+		}
+		news = nil
+	}
+	_, err := c.Select(ctx, "INBOX")
+	check(t, err)
+	news = nil
+	check(t, c.Notify(ctx, imap.NotifyOptions{Status: true},
+		imap.NotifyGroup{Events: imap.NotifyFlags, New: imap.Items{Flags: true}},
+		imap.NotifyGroup{Filter: imap.FilterMailboxes, Names: odd, Events: imap.NotifyMessages},
+		imap.NotifyGroup{Filter: imap.FilterPersonal, Events: imap.NotifyNames}))
+	same(t, len(news), len(odd))
+	add := func(name string) {
+		t.Helper()
+		_, _, err := other.Append(ctx, name, imap.Upload{Body: strings.NewReader(menu), Size: int64(len(menu)), Flags: mailbox.Flags{Sys: mailbox.Flagged}})
+		check(t, err)
+	}
+	for _, name := range odd[1:] { // those in ASCII
+		add(name)
+		wait(fmt.Sprint("status ", name, " 1"))
+	}
+	status, err := c.Status(ctx, odd[0])
+	check(t, err)
+	same(t, status.Messages, 0)
+	news = nil
+	add("INBOX")
+	wait("message 2 \\Flagged")
+	check(t, other.Create(ctx, "Daily"))
+	wait("list  Daily")
+	check(t, c.Notify(ctx, imap.NotifyOptions{}))
+	var refused *imap.Error
+	err = c.Notify(ctx, imap.NotifyOptions{}, imap.NotifyGroup{Filter: imap.FilterPersonal, Events: imap.NotifyMetadata})
+	if errors.As(err, &refused) {
+		same(t, refused.Code, "BADEVENT")
+	} else {
+		check(t, err)
 	}
 }
 
