@@ -100,6 +100,7 @@ func (d *DotReader) Drain() error {
 
 // next gives the next run of content, or none and perhaps sets err.
 func (d *DotReader) next() []byte {
+	d.r.Unwatch()
 	if d.r.Buffered() == 0 && !d.fill() {
 		return nil
 	}

@@ -14,6 +14,7 @@ const patience = 100 * time.Millisecond
 // The deadline is the one that the first Ready asked for. See serve.Dialogue,
 // which does this.
 func (r *Reader) Ready() error {
+	r.Unwatch()
 	if r.Buffered() > 0 {
 		return nil
 	}

@@ -119,6 +119,7 @@ func (r *Reader) Discard(n int) { r.r += n }
 // No limit is above 64 KiB.
 func (r *Reader) ReadLine(limit int) ([]byte, error) {
 	limit = min(limit, largeBuffer-2)
+	r.Unwatch()
 	if r.Buffered() == 0 {
 		if err := r.Fill(0); err != nil { // idle: the small buffer, and late
 			return nil, err
@@ -172,6 +173,7 @@ func (r *Reader) skipLine() error {
 // Next gives up to limit bytes as they come, at least one, valid until the
 // next call. It is the way to read counted octets.
 func (r *Reader) Next(limit int) ([]byte, error) {
+	r.Unwatch()
 	if r.Buffered() == 0 {
 		if err := r.Fill(largeBuffer); err != nil {
 			return nil, err

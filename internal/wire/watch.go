@@ -4,8 +4,8 @@ import "time"
 
 // Watch waits in the background for the peer to go away and then calls gone.
 // It ends when a byte comes, which is kept for the next read: a peer that
-// sends is there. The owner of the reader must not read before [Reader.Unwatch],
-// which every read calls by itself.
+// sends is there. The owner of the reader must not touch it before
+// [Reader.Unwatch], which every read begins with by itself.
 func (r *Reader) Watch(gone func()) { r.watchFor(gone, nil) }
 
 // WatchNews is [Reader.Watch] for those who expect silence: news is called for
