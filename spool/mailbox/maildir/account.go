@@ -388,15 +388,3 @@ func (a *account) wrap(err error) error {
 	}
 	return fmt.Errorf("maildir: account %q: %w", a.user, err)
 }
-
-// unused reports whether no mailbox is open.
-func (a *account) unused() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, f := range a.folders {
-		if f.refs > 0 {
-			return false
-		}
-	}
-	return true
-}

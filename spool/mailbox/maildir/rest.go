@@ -117,3 +117,15 @@ func (f *folder) rest() {
 		f.unload()
 	}
 }
+
+// unused reports whether no mailbox is open.
+func (a *account) unused() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, f := range a.folders {
+		if f.refs > 0 {
+			return false
+		}
+	}
+	return true
+}
