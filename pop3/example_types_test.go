@@ -101,8 +101,8 @@ func ExampleCapabilities() {
 func ExampleTLSMode() {
 	for _, c := range []pop3.Client{
 		{Addr: "pop.example.org:995", TLS: pop3.TLSImplicit},
-		{Addr: "pop.example.org:110"},                               // STLS, or nothing
-		{Addr: "/run/pop3.sock", TLS: pop3.TLSNone, TLSConfig: nil}, // on the same machine
+		{Addr: "pop.example.org:110"},               // STLS, or nothing
+		{Addr: "/run/pop3.sock", TLS: pop3.TLSNone}, // on the same machine
 	} {
 		fmt.Println(c.Addr, c.TLS == pop3.TLSRequired)
 	}
@@ -112,14 +112,19 @@ func ExampleTLSMode() {
 	// /run/pop3.sock false
 }
 
+// After one wrong password the connection is over.
 func ExampleLimits() {
-	server := &pop3.Server{Limits: pop3.Limits{ConnsPerIP: 10, AuthTries: 1}}
-	addr, stop := serve(server)
+	addr, stop := serve(&pop3.Server{Limits: pop3.Limits{AuthTries: 1}})
 	defer stop()
-	client := &pop3.Client{Addr: addr, TLS: pop3.TLSNone, Auth: &sasl.Credentials{User: "bob", Password: "guess", Cleartext: true}}
-	_, err := client.Connect(context.Background())
-	fmt.Println(err != nil)
-	// Output: true
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Fprint(nc, "USER bob\r\nPASS guess\r\nUSER bob\r\nPASS secret\r\n")
+	said, _ := io.ReadAll(nc)
+	fmt.Println(strings.Count(string(said), "+OK"), strings.Count(string(said), "-ERR"))
+	// Output: 2 1
 }
 
 func ExampleTimeouts() {

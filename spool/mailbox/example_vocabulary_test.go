@@ -116,11 +116,10 @@ func ExampleTerm() {
 	// Output: List-Id true
 }
 
+// The same word is looked for in a place of the message.
 func ExampleWhere() {
-	for _, t := range []mailbox.Term{{Where: mailbox.InBody, Text: "a"}, {Where: mailbox.InText, Text: "b"}} {
-		fmt.Println(t.Where == mailbox.InBody)
-	}
-	// Output:
-	// true
-	// false
+	places := map[mailbox.Where]string{mailbox.InField: "header", mailbox.InBody: "body", mailbox.InText: "anywhere"}
+	t := mailbox.Term{Where: mailbox.InBody, Text: "lunch"}
+	fmt.Println(t.Text, "in", places[t.Where])
+	// Output: lunch in body
 }
