@@ -69,80 +69,82 @@ func replaces(m *mutant) {
 	}})
 }
 
+// forgetfulStores are broken, each with the cases that must find it out.
+var forgetfulStores = []struct {
+	name string
+	open func(testing.TB) func() spool.Store
+	want []string
+}{
+	{"loses all", func(tb testing.TB) func() spool.Store {
+		now := Clock(tb)
+		return func() spool.Store { return &memspool.Store{Now: now} }
+	}, []string{"reopen/committed", "reopen/leased", "reopen/settled", "reopen/retry", "reopen/follow-up", "reopen/half a settle", "reopen/same ID"}},
+	{"commits what was left open", func(tb testing.TB) func() spool.Store {
+		m := &mutant{Store: &memspool.Store{Now: Clock(tb)}}
+		var open []spool.Writer
+		m.begin = func(ctx context.Context, size int64) (spool.Writer, error) {
+			w, err := m.Store.Begin(ctx, size)
+			open = append(open, w)
+			return w, err
+		}
+		return func() spool.Store {
+			for _, w := range open {
+				w.Commit(context.Background(), item("half@one.example"))
+			}
+			open = nil
+			return m
+		}
+	}, []string{"reopen/not committed"}},
+	{"keeps leases for ever", func(tb testing.TB) func() spool.Store {
+		m := &mutant{Store: &memspool.Store{Now: Clock(tb)}}
+		m.claim = func(ctx context.Context, q spool.Query) ([]spool.Claim, error) {
+			q.Lease = 1 << 60
+			return m.Store.Claim(ctx, q)
+		}
+		return func() spool.Store { return m }
+	}, []string{"reopen/leased", "reopen/old lease", "reopen/half a settle"}},
+	{"takes any lease", func(tb testing.TB) func() spool.Store {
+		m := &mutant{Store: &memspool.Store{Now: Clock(tb)}}
+		m.settle = func(ctx context.Context, l spool.Lease, out []spool.Outcome, next ...spool.Followup) error {
+			_ = m.Store.Settle(ctx, l, out, next...)
+			return nil
+		}
+		return func() spool.Store { return m }
+	}, []string{"reopen/old lease"}},
+	{"brings back what was settled", resurrect, []string{"reopen/settled", "reopen/follow-up"}},
+	{"forgets when", forgetful(func(m *mutant) { apply(m, spool.Filter{}, spool.Flush) }), []string{"reopen/retry"}},
+	{"forgets attempts", forgetful(func(m *mutant) { apply(m, spool.Filter{}, spool.Requeue) }), []string{"reopen/retry"}},
+	{"holds all", forgetful(func(m *mutant) { apply(m, spool.Filter{}, spool.Hold) }), []string{"reopen/committed", "reopen/held"}},
+	{"releases all", forgetful(func(m *mutant) { apply(m, spool.Filter{}, spool.Release) }), []string{"reopen/held"}},
+	{"queues follow-ups first", func(tb testing.TB) func() spool.Store {
+		m := &mutant{Store: &memspool.Store{Now: Clock(tb)}}
+		m.settle = func(ctx context.Context, l spool.Lease, out []spool.Outcome, next ...spool.Followup) error {
+			for _, f := range next {
+				if err := spool.PutItems(ctx, m.Store, f.Body, f.Items...); err != nil {
+					return err
+				}
+			}
+			return m.Store.Settle(ctx, l, out)
+		}
+		return func() spool.Store { return m }
+	}, []string{"reopen/half a settle", "reopen/old lease"}},
+	{"loses follow-ups", func(tb testing.TB) func() spool.Store {
+		m := &mutant{Store: &memspool.Store{Now: Clock(tb)}}
+		m.settle = func(ctx context.Context, l spool.Lease, out []spool.Outcome, next ...spool.Followup) error {
+			for _, f := range next {
+				io.Copy(io.Discard, f.Body)
+			}
+			return m.Store.Settle(ctx, l, out)
+		}
+		return func() spool.Store { return m }
+	}, []string{"reopen/follow-up", "reopen/half a settle"}},
+	{"does not know old IDs", forgetful(replaces), []string{"reopen/same ID"}},
+}
+
 // TestForgetfulStores shows that each case of RunReopen can fail.
 func TestForgetfulStores(t *testing.T) {
-	mutants := []struct {
-		name string
-		open func(testing.TB) func() spool.Store
-		want []string
-	}{
-		{"loses all", func(tb testing.TB) func() spool.Store {
-			now := Clock(tb)
-			return func() spool.Store { return &memspool.Store{Now: now} }
-		}, []string{"reopen/committed", "reopen/leased", "reopen/settled", "reopen/retry", "reopen/follow-up", "reopen/half a settle", "reopen/same ID"}},
-		{"commits what was left open", func(tb testing.TB) func() spool.Store {
-			m := &mutant{Store: &memspool.Store{Now: Clock(tb)}}
-			var open []spool.Writer
-			m.begin = func(ctx context.Context, size int64) (spool.Writer, error) {
-				w, err := m.Store.Begin(ctx, size)
-				open = append(open, w)
-				return w, err
-			}
-			return func() spool.Store {
-				for _, w := range open {
-					w.Commit(context.Background(), item("half@one.example"))
-				}
-				open = nil
-				return m
-			}
-		}, []string{"reopen/not committed"}},
-		{"keeps leases for ever", func(tb testing.TB) func() spool.Store {
-			m := &mutant{Store: &memspool.Store{Now: Clock(tb)}}
-			m.claim = func(ctx context.Context, q spool.Query) ([]spool.Claim, error) {
-				q.Lease = 1 << 60
-				return m.Store.Claim(ctx, q)
-			}
-			return func() spool.Store { return m }
-		}, []string{"reopen/leased", "reopen/old lease", "reopen/half a settle"}},
-		{"takes any lease", func(tb testing.TB) func() spool.Store {
-			m := &mutant{Store: &memspool.Store{Now: Clock(tb)}}
-			m.settle = func(ctx context.Context, l spool.Lease, out []spool.Outcome, next ...spool.Followup) error {
-				_ = m.Store.Settle(ctx, l, out, next...)
-				return nil
-			}
-			return func() spool.Store { return m }
-		}, []string{"reopen/old lease"}},
-		{"brings back what was settled", resurrect, []string{"reopen/settled", "reopen/follow-up"}},
-		{"forgets when", forgetful(func(m *mutant) { apply(m, spool.Filter{}, spool.Flush) }), []string{"reopen/retry"}},
-		{"forgets attempts", forgetful(func(m *mutant) { apply(m, spool.Filter{}, spool.Requeue) }), []string{"reopen/retry"}},
-		{"holds all", forgetful(func(m *mutant) { apply(m, spool.Filter{}, spool.Hold) }), []string{"reopen/committed", "reopen/held"}},
-		{"releases all", forgetful(func(m *mutant) { apply(m, spool.Filter{}, spool.Release) }), []string{"reopen/held"}},
-		{"queues follow-ups first", func(tb testing.TB) func() spool.Store {
-			m := &mutant{Store: &memspool.Store{Now: Clock(tb)}}
-			m.settle = func(ctx context.Context, l spool.Lease, out []spool.Outcome, next ...spool.Followup) error {
-				for _, f := range next {
-					if err := spool.PutItems(ctx, m.Store, f.Body, f.Items...); err != nil {
-						return err
-					}
-				}
-				return m.Store.Settle(ctx, l, out)
-			}
-			return func() spool.Store { return m }
-		}, []string{"reopen/half a settle", "reopen/old lease"}},
-		{"loses follow-ups", func(tb testing.TB) func() spool.Store {
-			m := &mutant{Store: &memspool.Store{Now: Clock(tb)}}
-			m.settle = func(ctx context.Context, l spool.Lease, out []spool.Outcome, next ...spool.Followup) error {
-				for _, f := range next {
-					io.Copy(io.Discard, f.Body)
-				}
-				return m.Store.Settle(ctx, l, out)
-			}
-			return func() spool.Store { return m }
-		}, []string{"reopen/follow-up", "reopen/half a settle"}},
-		{"does not know old IDs", forgetful(replaces), []string{"reopen/same ID"}},
-	}
 	noticed := map[string]bool{}
-	for _, m := range mutants {
+	for _, m := range forgetfulStores {
 		for _, name := range m.want {
 			noticed[name] = true
 			t.Run(m.name+"/"+name, func(t *testing.T) {
