@@ -1,6 +1,10 @@
 package mime
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
 
 // A paramList writes the body-fld-param of RFC 9051 §9: names and values in
 // one list, or NIL.
@@ -47,8 +51,12 @@ func (l *paramList) field(value []byte) {
 		}
 		all = append(all, raw)
 	}
+	runs, inRun := continuations(all)
 	for i, raw := range all {
-		if !l.addContinued(all, i) {
+		switch {
+		case runs[i] != nil:
+			l.add(joinContinued(runs[i]))
+		case !inRun[i]:
 			l.add(raw)
 		}
 	}
@@ -79,68 +87,69 @@ func (raw rawParam) text() []byte {
 	return appendUnfolded(nil, value)
 }
 
-// addContinued handles a parameter that is a piece of a longer one: it appends
-// the whole in the place of the piece numbered 0, and nothing for the others,
-// nor for those behind a gap, which are no part of the value (RFC 2231 §3). It
-// reports false for what stays as it is written: a parameter that is no piece,
-// and pieces without a beginning.
-func (l *paramList) addContinued(params []rawParam, i int) bool {
-	piece, ok := splitPiece(params[i])
-	if !ok || piece.whole {
-		return false
-	}
-	run := continued(params, piece.name)
-	if len(run) == 0 {
-		return false
-	}
-	if run[0] == i {
-		l.add(joinContinued(params, run))
-	}
-	return true
-}
-
-// continued finds the pieces of a name, in their order, as places in params. Of
-// two with one number the first counts.
-func continued(params []rawParam, name []byte) (run []int) {
-	var at [maxParams]int // place of a number, and 1 more
+// continuations finds the parameters in pieces. runs has the pieces of one, in
+// their order, at the place of the piece numbered 0, where the whole is to stand;
+// inRun says of the others that they are not told by themselves, nor are those
+// behind a gap, which are no part of the value (RFC 2231 §3). Neither has
+// what stays as it is written: a parameter that is no piece, and pieces without a
+// beginning. The pieces are sorted once, whatever their names and numbers.
+func continuations(params []rawParam) (runs map[int][]paramPiece, inRun []bool) {
+	pieces := make([]paramPiece, len(params))
+	order := make([]int, 0, len(params))
 	for i, raw := range params {
 		piece, ok := splitPiece(raw)
-		if ok && !piece.whole && piece.index < len(at) && at[piece.index] == 0 && compareFold(piece.name, name) == 0 {
-			at[piece.index] = i + 1
+		if pieces[i] = piece; ok && !piece.whole {
+			order = append(order, i)
 		}
 	}
-	for _, i := range at {
-		if i == 0 {
-			break
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(compareFold(pieces[a].name, pieces[b].name), cmp.Compare(pieces[a].index, pieces[b].index))
+	})
+	runs, inRun = make(map[int][]paramPiece), make([]bool, len(params))
+	for len(order) > 0 {
+		first, n := order[0], 1
+		for n < len(order) && compareFold(pieces[order[n]].name, pieces[first].name) == 0 {
+			n++
 		}
-		run = append(run, i-1)
+		if pieces[first].index == 0 {
+			runs[first] = run(pieces, order[:n])
+			for _, i := range order[:n] {
+				inRun[i] = true
+			}
+		}
+		order = order[n:]
 	}
-	return run
+	return runs, inRun
+}
+
+// run are the pieces of one name from 0 up to the first gap. Of two with one
+// number the first counts.
+func run(pieces []paramPiece, order []int) (out []paramPiece) {
+	for _, i := range order {
+		if pieces[i].index == len(out) {
+			out = append(out, pieces[i])
+		}
+	}
+	return out
 }
 
 // joinContinued makes one parameter of pieces (RFC 2231 §6). If any of them is
 // percent-encoded the whole is, and the other pieces become so (§4.1).
-func joinContinued(params []rawParam, run []int) rawParam {
-	first, _ := splitPiece(params[run[0]])
-	out := rawParam{name: bytes.Clone(first.name)}
-	encoded := false
-	for _, i := range run {
-		piece, _ := splitPiece(params[i])
-		encoded = encoded || piece.encoded
-	}
+func joinContinued(run []paramPiece) rawParam {
+	out := rawParam{name: bytes.Clone(run[0].name)}
+	encoded := slices.ContainsFunc(run, func(p paramPiece) bool { return p.encoded })
 	if encoded {
 		out.name = append(out.name, '*')
-		if !first.encoded { // charset and language are not named
+		if !run[0].encoded { // charset and language are not named
 			out.value = append(out.value, "''"...)
 		}
 	}
-	for _, i := range run {
-		piece, _ := splitPiece(params[i])
+	for _, piece := range run {
+		text := piece.value.text()
 		if encoded && !piece.encoded {
-			out.value = append(out.value, percent(string(params[i].text()))...)
-			continue
+			text = []byte(percent(string(text)))
 		}
-		out.value = append(out.value, params[i].text()...)
+		out.value = append(out.value, text...)
 	}
 	return out
 }

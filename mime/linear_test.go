@@ -59,6 +59,7 @@ var bombs = []struct {
 	{"half words", 150_000, func(n int) []byte { return oneField("To", strings.Repeat("=?x?q?", n)) }},
 	{"half words in a subject", 150_000, func(n int) []byte { return oneField("Subject", strings.Repeat("=?x?y?", n)) }},
 	{"one-letter words", 50_000, func(n int) []byte { return oneField("Subject", strings.Repeat("=?utf-8?b?YQ?= ", n)) }},
+	{"parameters in pieces", 60_000, func(n int) []byte { return oneField("Content-Type", "a/b"+strings.Repeat("; a*1=b", n)) }},
 	{"parameters", 60_000, func(n int) []byte { return oneField("Content-Type", "a/b"+strings.Repeat("; a=b", n)) }},
 	{"pieces", 60_000, func(n int) []byte { return oneField("Content-Type", "a/b"+strings.Repeat("; a*999999999=b", n)) }},
 	{"words before a parameter", 200_000, func(n int) []byte { return oneField("Content-Type", "a/b; c="+strings.Repeat("d ", n)) }},
